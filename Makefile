@@ -1,0 +1,77 @@
+# One command a purpose; `make` alone lists them. ARGS is passed on: `make test ARGS="-k lanes"`.
+VENV := .venv
+BIN  := $(VENV)/bin
+ARGS :=
+
+# The first Python on the PATH that is new enough; override with `make PYTHON=…`.
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; \
+	done)
+endif
+
+# Exact versions, for what is installed and for what builds it (newer pip reads the second name).
+INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --editable
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check lint types layers bench faults docs format clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.cli  ## Run the demonstration: an agent, three transports, one table
+	$(BIN)/turnwire demo $(ARGS)
+
+test: $(VENV)/.dev  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers test  ## Run everything that guards `main`
+
+lint: $(VENV)/.dev  ## Lint, and check the formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev  ## Check the types, twice
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+layers: $(VENV)/.dev  ## Check that imports point down
+	PYTHONPATH=src $(BIN)/lint-imports
+
+bench: $(VENV)/.dev  ## Measure against peers, side by side in one run
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
+	$(BIN)/python tests/faults/run.py $(ARGS)
+
+docs: $(VENV)/.dev  ## Write the generated pages anew
+	$(BIN)/python docs/generate.py
+
+format: $(VENV)/.dev  ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+clean:  ## Remove the virtual environment and everything else that was made
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are newer than these two files once what they ask for is installed.
+$(VENV)/.cli: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing turnwire and its command into $(VENV) (once) …"
+	@$(INSTALL) '.[cli]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the development tools into $(VENV) (once; a minute or two) …"
+	@$(INSTALL) '.[dev]'
+	@touch $(VENV)/.cli $@
+
+# Some systems ship Python without ensurepip: then the system's pip brings pip.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "turnwire needs Python 3.11 or newer on the PATH." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }

@@ -1,0 +1,253 @@
+"""Every exception that turnwire raises, and nothing else.
+
+::
+
+    TurnwireError
+    ├── ConfigError (ValueError)      your arguments, before any I/O
+    ├── TransportError
+    │   ├── DialError                 .status .headers .body .retry_after
+    │   │   └── AuthenticationError
+    │   ├── ConnectionLost            .close_code .close_reason
+    │   ├── DialTimeout
+    │   ├── QueueTimeout
+    │   ├── FirstEventTimeout
+    │   └── TurnTimeout
+    ├── ProtocolError                 .remote: did the peer break a rule, or did we?
+    ├── TurnError                     .code .status .type .param .response_id .headers .delivery
+    │   ├── PreviousResponseNotFound
+    │   ├── RateLimited
+    │   ├── ContextTooLong
+    │   ├── RequestTooLarge
+    │   ├── ChainLost
+    │   └── TurnInterrupted           cut off before its terminal event: .partial
+    ├── ToolLoopLimit                 .response: `max_turns` were not enough
+    ├── SlowConsumer                  .limit_bytes
+    └── QueueFull                     .limit_bytes
+
+No message and no ``repr`` contains a key, a header or what was said to the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from turnwire.events.response import Response
+
+__all__ = [
+    "AuthenticationError",
+    "ChainLost",
+    "ConfigError",
+    "ConnectionLost",
+    "ContextTooLong",
+    "DialError",
+    "DialTimeout",
+    "FirstEventTimeout",
+    "PreviousResponseNotFound",
+    "ProtocolError",
+    "QueueFull",
+    "QueueTimeout",
+    "RateLimited",
+    "RequestTooLarge",
+    "SlowConsumer",
+    "ToolLoopLimit",
+    "TransportError",
+    "TurnError",
+    "TurnInterrupted",
+    "TurnTimeout",
+    "TurnwireError",
+]
+
+
+class TurnwireError(Exception):
+    """The root: ``except TurnwireError`` catches everything that turnwire raises."""
+
+
+class ConfigError(TurnwireError, ValueError):
+    """An argument is wrong; nothing was sent."""
+
+
+class TransportError(TurnwireError):
+    """The way to the server failed, not the server's answer."""
+
+
+class DialError(TransportError):
+    """The socket could not be opened.
+
+    Attributes:
+        status: HTTP status of a refused upgrade, or None if there was no answer.
+        headers: Headers of the refusal.
+        body: Body of the refusal, at most 64 KiB.
+        retry_after: Seconds that the server asked to wait, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
+        self.retry_after = retry_after
+
+
+class AuthenticationError(DialError):
+    """The server refused the credential (HTTP 401)."""
+
+
+class ConnectionLost(TransportError):
+    """The socket closed.
+
+    Attributes:
+        close_code: WebSocket close code; 1006 if the socket dropped without one.
+        close_reason: The peer's words, often empty.
+    """
+
+    def __init__(self, message: str, *, close_code: int | None, close_reason: str = "") -> None:
+        super().__init__(message)
+        self.close_code = close_code
+        self.close_reason = close_reason
+
+
+class DialTimeout(TransportError):
+    """The socket did not open in time."""
+
+
+class QueueTimeout(TransportError):
+    """No lane became free in time."""
+
+
+class FirstEventTimeout(TransportError):
+    """The server took the turn and did not answer with a single event in time."""
+
+
+class TurnTimeout(TransportError):
+    """The turn as a whole took longer than its caller allowed."""
+
+
+class ProtocolError(TurnwireError):
+    """A rule of the wire was broken.
+
+    Attributes:
+        remote: True if the peer broke it, False if this side did.
+    """
+
+    def __init__(self, message: str, *, remote: bool = True) -> None:
+        super().__init__(message)
+        self.remote = remote
+
+
+class TurnError(TurnwireError):
+    """The server ended the turn with an error, or the turn could not be finished.
+
+    Attributes:
+        code: The server's error code, such as ``"server_error"``, or None.
+        status: The HTTP-equivalent status, or None.
+        type: The server's error type, such as ``"invalid_request_error"``, or None.
+        param: The parameter that the server complained about, or None.
+        response_id: Id of the response, if one had been created.
+        headers: Headers that came inside the error event.
+        delivery: How far the turn had come: ``queued``, ``writing``, ``accepted``, ``output`` or
+            ``terminal``.
+        retryable: True if the same turn may succeed later: 408, 409, 429, 5xx and overload codes.
+        partial: What had arrived before, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        type: str | None = None,  # noqa: A002  # the wire's name
+        param: str | None = None,
+        response_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        delivery: str = "queued",
+        retryable: bool = False,
+        partial: Response | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.type = type
+        self.param = param
+        self.response_id = response_id
+        self.headers = dict(headers or {})
+        self.delivery = delivery
+        self.retryable = retryable
+        self.partial = partial
+
+
+class PreviousResponseNotFound(TurnError):
+    """The server no longer has the response that ``previous_response_id`` names."""
+
+
+class RateLimited(TurnError):
+    """HTTP 429 or ``rate_limit_exceeded``; ``headers`` may hold ``retry-after``."""
+
+
+class ContextTooLong(TurnError):
+    """The input does not fit the model's context window."""
+
+
+class RequestTooLarge(TurnError):
+    """The message is larger than the server takes on a socket."""
+
+
+class ChainLost(TurnError):
+    """The chain cannot go on: the server forgot it and its history is not here."""
+
+
+class TurnInterrupted(TurnError):
+    """The turn was cut off before its terminal event, whatever the close code said.
+
+    Attributes:
+        last_sequence_number: The last one that arrived, or None.
+    """
+
+    last_sequence_number: int | None = None
+
+
+class ToolLoopLimit(TurnwireError):
+    """The tool loop ran for ``max_turns`` turns and the model still calls tools.
+
+    Attributes:
+        response: The last response, with the calls that were not made.
+    """
+
+    def __init__(self, message: str, *, response: Response) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class SlowConsumer(TurnwireError):
+    """Events of a turn were not read and filled their buffer; only that turn failed.
+
+    Attributes:
+        limit_bytes: The limit that was reached.
+    """
+
+    def __init__(self, message: str, *, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.limit_bytes = limit_bytes
+
+
+class QueueFull(TurnwireError):
+    """Too many bytes wait to be sent; the new turn was not queued.
+
+    Attributes:
+        limit_bytes: The limit that was reached.
+    """
+
+    def __init__(self, message: str, *, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.limit_bytes = limit_bytes
