@@ -1,0 +1,166 @@
+"""One item of a chain's history: encoded once, and hashed once if it must be compared.
+
+Two items are equal if their canonical forms are.  The canonical form drops what servers add and
+SDKs do not echo: docs/protocol/continuation.md#canonical-form.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+import msgspec
+
+from turnwire.events import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Json = dict[str, Any]
+
+_SERVER_ONLY: Final = frozenset({"status", "created_at", "created_by"})
+_SERVER_ONLY_IN_PARTS: Final = frozenset({"annotations", "logprobs"})
+_EMPTY: Final[tuple[Any, ...]] = (None, [], {})
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+class _Kind(msgspec.Struct):
+    type: str = "message"
+    id: str | None = None
+    call_id: str | None = None
+    approval_request_id: str | None = None
+    execution: str | None = None
+
+
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
+class HistoryItem:
+    """An item as it goes over the wire.
+
+    Attributes:
+        encoded: Its JSON, sent byte for byte whenever it must be sent.
+    """
+
+    __slots__ = ("_alternates", "_digests", "_kind", "encoded")
+
+    def __init__(self, encoded: bytes, *alternates: bytes) -> None:
+        """Make an item.
+
+        Args:
+            encoded: The form to send.
+            alternates: Other forms in which the server showed the same item: reasoning is
+                encrypted anew between the item's event and the response's.
+        """
+        self.encoded = encoded
+        self._alternates = alternates
+        self._digests: frozenset[bytes] | None = None
+        self._kind: _Kind | None = None
+
+    @classmethod
+    def of(cls, value: object) -> HistoryItem:
+        """Encode one input item: a dict, an item of ours, or a model of the official SDK.
+
+        Raises:
+            TypeError: JSON cannot hold it.
+            ValueError: It is not a JSON object.
+        """
+        encoded = encode(value)
+        if not encoded.startswith(b"{"):
+            raise ValueError(f"an input item must be an object, not {type(value).__name__}")
+        return cls(encoded)
+
+    @property
+    def kind(self) -> _Kind:
+        """The fields that pair calls with their answers."""
+        if self._kind is None:
+            try:
+                self._kind = _decode_kind(self.encoded)
+            except msgspec.MsgspecError:  # odd types: not a call that we know
+                self._kind = _Kind(type="")
+        return self._kind
+
+    @property
+    def digests(self) -> frozenset[bytes]:
+        """Digests of every form in which this item may come back."""
+        if self._digests is None:
+            self._digests = frozenset(map(digest, (self.encoded, *self._alternates)))
+        return self._digests
+
+    def same(self, other: HistoryItem) -> bool:
+        """Say whether the two are the same item; cheap when their bytes are equal."""
+        return self.encoded == other.encoded or not self.digests.isdisjoint(other.digests)
+
+
+def digest(encoded: bytes) -> bytes:
+    """Hash the canonical form of an encoded item."""
+    return blake2b(_encode_sorted(canonical(msgspec.json.decode(encoded))), digest_size=16).digest()
+
+
+def canonical(item: Json) -> Json:
+    """Return the item without what does not change its meaning."""
+    kept = {key: value for key, value in item.items() if key not in _SERVER_ONLY}
+    if "role" in kept:
+        kept.setdefault("type", "message")
+        if isinstance(kept.get("content"), str):
+            part = "output_text" if kept["role"] == "assistant" else "input_text"
+            kept["content"] = [{"type": part, "text": kept["content"]}]
+    content: Any = kept.get("content")
+    if _is_list(content):
+        kept["content"] = [_canonical_part(part) for part in content]
+    cleaned: Json = _without_empty(kept)
+    return cleaned
+
+
+def _canonical_part(part: Any) -> Any:
+    if not _is_object(part):
+        return part
+    return {key: value for key, value in part.items() if key not in _SERVER_ONLY_IN_PARTS}
+
+
+def _without_empty(value: Any) -> Any:
+    if _is_object(value):
+        cleaned = {key: _without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in cleaned.items() if inner not in _EMPTY}
+    if _is_list(value):
+        return [_without_empty(inner) for inner in value]
+    return value
+
+
+def _is_object(value: object) -> TypeGuard[Json]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+# What answers a call of the client's, and by which field: all seven kinds of
+# docs/protocol/continuation.md#client-tool-calls
+ANSWERS: Final = {
+    "function_call":        "function_call_output",
+    "custom_tool_call":     "custom_tool_call_output",
+    "computer_call":        "computer_call_output",
+    "shell_call":           "shell_call_output",
+    "apply_patch_call":     "apply_patch_call_output",
+    "tool_search_call":     "tool_search_output",
+    "mcp_approval_request": "mcp_approval_response",
+}  # fmt: skip
+
+Call = tuple[str, str | None]  # (type of the answer, id that the answer names)
+
+
+def unanswered(items: Iterable[HistoryItem], before: Iterable[Call] = ()) -> list[Call]:
+    """Return the client's calls that have no answer: those ``before``, then those in ``items``."""
+    open_calls = dict.fromkeys(before)
+    for item in items:
+        kind = item.kind
+        answer = ANSWERS.get(kind.type)
+        if answer is None:
+            open_calls.pop((kind.type, kind.approval_request_id or kind.call_id), None)
+        elif kind.type == "mcp_approval_request":
+            open_calls[answer, kind.id] = None
+        elif kind.type != "tool_search_call" or kind.execution == "client":
+            open_calls[answer, kind.call_id] = None
+    return list(open_calls)

@@ -1,0 +1,182 @@
+"""Lanes: the named FIFO queues on one socket, and the server's limits on them.
+
+One rule book for both sides.  The client takes a lane only when it is free; the server queues
+behind it.  Sources: docs/protocol/lanes.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+
+from turnwire.core.machine import advance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+LaneName = str | None  # None is the default lane: no `stream_id` on the wire
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}", re.ASCII)
+
+LaneRefusal = Literal["invalid_stream_id", "websocket_stream_limit_reached"]
+
+
+class LaneState(Enum):
+    """Where a lane is."""
+
+    FREE = "free"
+    BUSY = "busy"  # a turn of ours is on the wire
+    DRAINING = "draining"  # its turn was abandoned; the lane is dirty until the terminal event
+
+
+class LaneSignal(Enum):
+    """What can happen to a lane."""
+
+    TAKE = "take"
+    ABANDON = "abandon"
+    END = "end"
+
+
+_S, _E = LaneState, LaneSignal
+
+TRANSITIONS: Final = {
+    (_S.FREE,     _E.TAKE):    _S.BUSY,
+    (_S.BUSY,     _E.ABANDON): _S.DRAINING,
+    (_S.BUSY,     _E.END):     _S.FREE,
+    (_S.DRAINING, _E.END):     _S.FREE,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Lane(Generic[T]):
+    """One lane; ``turn`` is the one on the wire, ``waiting`` those behind it (server side).
+
+    ``latest`` is the response that the server keeps for this lane, the only one: see
+    docs/protocol/continuation.md#cache.
+    """
+
+    name: LaneName
+    state: LaneState = LaneState.FREE
+    turn: T | None = None
+    waiting: deque[T] = field(default_factory=deque["T"])
+    latest: str | None = None
+    latest_stored: bool = True
+    holders: set[int] = field(default_factory=set[int])  # forks that still need `latest`
+    last_used: float = 0.0
+    drained_bytes: int = 0
+    drain_until: float | None = None
+
+    @property
+    def available(self) -> bool:
+        """True if a turn may be written now."""
+        return self.state is LaneState.FREE and not self.holders
+
+    def remember(self, response_id: str | None, *, stored: bool) -> None:
+        """Note what the server now keeps for this lane; None if nothing."""
+        self.latest, self.latest_stored = response_id, stored
+
+    def signal(self, signal: LaneSignal) -> None:
+        """Move along the table."""
+        self.state = advance(TRANSITIONS, self.state, signal)
+
+
+class Lanes(Generic[T]):
+    """All lanes of one socket.
+
+    Args:
+        active_limit: Turns at once, over all lanes: 16 on the hosted service.
+        named_limit: Distinct names for the life of the socket, never released: 32.
+    """
+
+    def __init__(self, active_limit: int = 16, named_limit: int = 32) -> None:
+        self.active_limit = active_limit
+        self.named_limit = named_limit
+        self._lanes: dict[LaneName, Lane[T]] = {None: Lane(None)}
+        self._active = 0
+        self._ready: deque[Lane[T]] = deque()  # lane heads that wait for one of the 16 places
+
+    def __iter__(self) -> Iterator[Lane[T]]:
+        return iter(self._lanes.values())
+
+    def get(self, name: LaneName) -> Lane[T] | None:
+        """Return the lane of that name if it has been used."""
+        return self._lanes.get(name)
+
+    @property
+    def active(self) -> int:
+        """Turns on the wire, abandoned ones included."""
+        return self._active
+
+    @property
+    def has_room(self) -> bool:
+        """True if another turn may be on the wire."""
+        return self._active < self.active_limit
+
+    @property
+    def names_left(self) -> int:
+        """How many more names this socket takes."""
+        return self.named_limit - (len(self._lanes) - 1)
+
+    def refusal(self, name: LaneName) -> LaneRefusal | None:
+        """Say why a ``stream_id`` cannot be used, or None if it can."""
+        if name is None or name in self._lanes:
+            return None
+        if not _NAME.fullmatch(name):
+            return "invalid_stream_id"
+        return None if self.names_left > 0 else "websocket_stream_limit_reached"
+
+    def open(self, name: LaneName) -> Lane[T]:
+        """Return the lane of that name, made if need be; the caller has checked ``refusal``."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(name)
+        return lane
+
+    def take(self, lane: Lane[T], turn: T, now: float) -> None:
+        """Put a turn on a free lane."""
+        lane.signal(LaneSignal.TAKE)
+        lane.turn = turn
+        lane.last_used = now
+        self._active += 1
+
+    def end(self, lane: Lane[T]) -> None:
+        """Free a lane: its turn's terminal event was seen."""
+        lane.signal(LaneSignal.END)
+        lane.turn = None
+        lane.drain_until, lane.drained_bytes = None, 0
+        self._active -= 1
+
+    def adopt_as_default(self, lane: Lane[T]) -> None:
+        """Treat a lane as the default one: the server ignored or refused its name."""
+        del self._lanes[lane.name]
+        lane.name = None
+        self._lanes[None] = lane
+
+    # The server's half: turns queue behind their lane, lane heads behind the 16 places.
+
+    def enqueue(self, lane: Lane[T], turn: T) -> None:
+        """Queue a turn behind its lane."""
+        lane.waiting.append(turn)
+        if lane.state is LaneState.FREE and len(lane.waiting) == 1:
+            self._ready.append(lane)
+
+    def start_ready(self, now: float) -> list[T]:
+        """Start every turn that may start, in order of arrival; return them."""
+        started: list[T] = []
+        while self._ready and self.has_room:
+            lane = self._ready.popleft()
+            turn = lane.waiting.popleft()
+            self.take(lane, turn, now)
+            started.append(turn)
+        return started
+
+    def end_and_queue(self, lane: Lane[T]) -> None:
+        """Free a lane; if turns wait behind it, its head joins those that wait for a place."""
+        self.end(lane)
+        if lane.waiting:
+            self._ready.append(lane)

@@ -1,0 +1,133 @@
+"""Putting turns on the wire: place what has a place, dial for the rest, build each message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from turnwire.core import endings
+from turnwire.core.actions import Dial, Post, Send
+from turnwire.core.chain import Seat
+from turnwire.core.connection import Connection
+from turnwire.core.lane import Lanes
+from turnwire.core.planner import Place, Wait, place, sockets_wanted
+from turnwire.core.request import http_body, websocket_message
+from turnwire.core.sse import SSEDecoder
+from turnwire.core.turn import TurnSignal
+
+if TYPE_CHECKING:
+    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.core.state import PoolState
+
+
+def settle(state: PoolState, now: float) -> None:
+    """Do everything that can be done now; called after every input that changed something."""
+    while state.changed:
+        state.changed = False
+        rewrites, state.rewrites = state.rewrites, []
+        for turn in rewrites:
+            _write(state, turn, now)
+        homeless = 0
+        for turn in list(state.waiting.values()):
+            if turn.ready:
+                homeless += not _placed(state, turn, now)
+        _dial(state, homeless, now)
+
+
+def _placed(state: PoolState, turn: PoolTurn, now: float) -> bool:
+    """Send a turn if there is a place; False if another socket would help."""
+    if turn.request.transport == "http":
+        _begin(state, turn)
+        _write(state, turn, now)
+        return True
+    found = place(turn, list(state.sockets.values()), may_grow=_may_grow(state, now))
+    if isinstance(found, Wait):
+        return found is Wait.FOR_PARENT
+    _take(state, turn, found, now)
+    return True
+
+
+def _begin(state: PoolState, turn: PoolTurn) -> None:
+    state.dequeue(turn)
+    if turn.request.chain is not None:
+        turn.request.chain.turn = turn.id
+
+
+def _take(state: PoolState, turn: PoolTurn, found: Place, now: float) -> None:
+    lanes = found.connection.lanes
+    turn.connection, turn.lane = found.connection, lanes.open(found.lane)
+    lanes.take(turn.lane, turn, now)
+    if found.source is not None:
+        found.source.holders.add(turn.id)
+        turn.holds = found.source
+    _begin(state, turn)
+    _write(state, turn, now)
+
+
+def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
+    """Build the message for where the turn is now, and have it written."""
+    request, socket, lane = turn.request, turn.connection, turn.lane
+    parent, items = request.previous_response_id, request.items
+    if request.chain is not None:
+        composed = request.chain.compose(
+            request.items or (), request.params, _seat(turn), whole=request.whole
+        )
+        parent, items = composed.previous_response_id, composed.items
+        turn.composed, turn.chain_miss = composed, composed.miss
+    if socket is None:
+        data = http_body(request.params, items, parent)
+    else:
+        data = websocket_message(request.params, items, parent, lane.name if lane else None)
+        if len(data) > state.settings.message_bytes:
+            endings.too_large(state, turn, len(data), now)
+            return
+    _count(state, turn, len(data))
+    turn.signal(TurnSignal.WRITE)
+    turn.written_at = now
+    if socket is not None:
+        state.actions.append(Send(socket.id, turn.id, data))
+    else:
+        turn.exchange = state.next_number()
+        state.exchanges[turn.exchange] = (turn, SSEDecoder())
+        state.actions.append(Post(turn.exchange, turn.id, data))
+
+
+def _count(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
+    turn.sent_bytes += size_bytes
+    turn.model_runs += not turn.request.warm_up
+    state.counts.sent_bytes += size_bytes
+    if turn.chain_miss is not None:
+        state.counts.count_miss(turn.chain_miss.reason)
+    elif turn.composed is not None and turn.composed.previous_response_id is not None:
+        state.counts.chain_hits += 1
+
+
+def _seat(turn: PoolTurn) -> Seat:
+    """Say where a turn is about to be sent, and what it would find there."""
+    socket, lane = turn.connection, turn.lane
+    if socket is None or lane is None:
+        return Seat(None, None, turn.request.credential, None)
+    return Seat(socket.id, lane.name, socket.credential, (turn.holds or lane).latest)
+
+
+def _may_grow(state: PoolState, now: float) -> bool:
+    room = len(state.sockets) < state.settings.sockets
+    return room and not state.closed and now >= state.no_dial_before
+
+
+def _dial(state: PoolState, homeless: int, now: float) -> None:
+    sockets = list(state.sockets.values())
+    for _ in range(sockets_wanted(homeless, sockets, state.settings, lanes=state.lanes_work)):
+        if not _may_grow(state, now):
+            return
+        socket: Connection[PoolTurn] = Connection(
+            state.next_number(),
+            lanes=Lanes(state.settings.active_limit, state.settings.named_limit),
+            lanes_work=state.lanes_work,
+            # The first socket's first turn goes without a name.  A second socket is needed
+            # only if turns overlap, and that is when lanes begin to matter.
+            probes=bool(state.sockets),
+            dial_until=now + state.settings.dial,
+        )
+        state.sockets[socket.id] = socket
+        state.counts.dials += 1
+        state.actions.append(Dial(socket.id))

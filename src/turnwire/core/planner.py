@@ -1,0 +1,163 @@
+"""Which waiting turn goes on which lane of which socket: a plain function of what is.
+
+In this order: the lane that caches the turn's parent, a free lane without state, a new lane,
+another socket, the free lane that was used longest ago (its chain then sends everything once),
+else wait.  Why: docs/decisions/0008-connections.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from turnwire.core.connection import Connection, ConnectionState
+from turnwire.core.pool_turn import PoolTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from turnwire.core.lane import Lane, LaneName
+    from turnwire.core.settings import PoolSettings
+
+Socket = Connection[PoolTurn]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A lane for a turn.
+
+    Attributes:
+        connection: The socket.
+        lane: The lane, perhaps a new one.
+        source: The lane that must not move until this turn, a fork, has bound its parent.
+    """
+
+    connection: Socket
+    lane: LaneName
+    source: Lane[PoolTurn] | None = None
+
+
+class Wait(Enum):
+    """There is no place now."""
+
+    FOR_PARENT = "parent"  # the lane it needs is held by a fork for a moment
+    FOR_ROOM = "room"  # another socket would help
+
+
+def place(turn: PoolTurn, sockets: Sequence[Socket], *, may_grow: bool) -> Place | Wait:
+    """Find the place for one turn.
+
+    Args:
+        turn: A turn that is ready to be sent.
+        sockets: All sockets of the pool, in any state.
+        may_grow: True if another socket may still be opened.
+    """
+    beside = _beside_parent(turn, sockets)
+    if beside is not None:
+        return beside
+    # Least busy first, so that load spreads; then in order of age.
+    usable = sorted(filter(_takes_a_turn, sockets), key=lambda one: (one.lanes.active, one.id))
+    for socket in usable:
+        lane = _stateless_lane(socket)
+        if lane is not None:
+            return Place(socket, lane.name)
+    for socket in usable:
+        if _names_lanes(socket):
+            return Place(socket, _new_name(socket))
+    oldest = None if may_grow else _oldest_lane(usable)
+    return oldest or Wait.FOR_ROOM
+
+
+def sockets_wanted(
+    turns: int, sockets: Sequence[Socket], settings: PoolSettings, *, lanes: bool | None
+) -> int:
+    """Say how many sockets to dial for turns that found no place."""
+    each = settings.active_limit if lanes else 1
+    coming = sum(socket.state is ConnectionState.CONNECTING for socket in sockets)
+    return max(0, -(-turns // each) - coming)
+
+
+def _takes_a_turn(socket: Socket) -> bool:
+    if socket.state is not ConnectionState.OPEN or not socket.lanes.has_room:
+        return False
+    # Until the server is known to have lanes, or if it has none: one turn per socket.
+    return socket.lanes_work is True or socket.lanes.active == 0
+
+
+def _names_lanes(socket: Socket) -> bool:
+    known = socket.lanes_work is True
+    probing = socket.lanes_work is None and socket.probes
+    return socket.lanes.names_left > 0 and (known or probing)
+
+
+def _new_name(socket: Socket) -> LaneName:
+    used = socket.lanes.named_limit - socket.lanes.names_left
+    return f"lane-{used + 1}"
+
+
+def _free_lanes(socket: Socket) -> list[Lane[PoolTurn]]:
+    """Return the lanes that a turn may take; names only where the server may know them."""
+    skip_default = socket.lanes_work is None and socket.probes
+    return [
+        lane
+        for lane in socket.lanes
+        if lane.available
+        and not (lane.name is None and skip_default)
+        and not (lane.name is not None and socket.lanes_work is False)
+    ]
+
+
+def _stateless_lane(socket: Socket) -> Lane[PoolTurn] | None:
+    """Return a free lane whose response nobody would lose."""
+    for lane in _free_lanes(socket):
+        if lane.latest is None or lane.latest_stored:
+            return lane
+    return None
+
+
+def _oldest_lane(sockets: Sequence[Socket]) -> Place | None:
+    free = [
+        (lane.last_used, socket.id, Place(socket, lane.name))
+        for socket in sockets
+        for lane in _free_lanes(socket)
+    ]
+    return min(free, key=lambda entry: entry[:2])[2] if free else None
+
+
+def _beside_parent(turn: PoolTurn, sockets: Sequence[Socket]) -> Place | Wait | None:
+    """Find the lane that caches the parent, or for a fork another one on its socket."""
+    parent = turn.parent
+    if parent is None:
+        return None
+    for socket in sockets:
+        for lane in socket.lanes:
+            if lane.latest == parent and _takes_a_turn(socket):
+                return _at_parent(turn, socket, lane)
+    return None
+
+
+def _at_parent(turn: PoolTurn, socket: Socket, lane: Lane[PoolTurn]) -> Place | Wait | None:
+    head = turn.request.chain.head if turn.request.chain else None
+    if head is not None and head.borrowed:
+        return _fork(socket, lane, stored=head.stored)
+    if lane.available:
+        return Place(socket, lane.name)
+    return Wait.FOR_PARENT if lane.holders else None
+
+
+def _fork(socket: Socket, source: Lane[PoolTurn], *, stored: bool) -> Place | None:
+    """Find another lane beside the parent's; the parent must stay until it is bound.
+
+    Alone on its socket, a fork may name a lane even where lanes are unknown: if the server
+    ignores the name, the fork merely takes the parent's place.
+    """
+    if source.turn is not None or socket.lanes_work is False:
+        return None
+    barrier = None if stored else source
+    for lane in _free_lanes(socket):
+        if lane is not source and (lane.latest is None or lane.latest_stored):
+            return Place(socket, lane.name, barrier)
+    if socket.lanes.names_left > 0:
+        return Place(socket, _new_name(socket), barrier)
+    return None

@@ -1,0 +1,81 @@
+"""What an event means for its turn: one row per event type that the core acts on.
+
+Everything else shows the caller something and passes through.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from turnwire.core.turn import TurnSignal
+from turnwire.events import (
+    Event,
+    OtherEvent,
+    ResponseCompletedEvent,
+    ResponseCreatedEvent,
+    ResponseErrorEvent,
+    ResponseFailedEvent,
+    ResponseIncompleteEvent,
+    ResponseInProgressEvent,
+    ResponseQueuedEvent,
+)
+
+_E = TurnSignal
+
+# Which signal an event is; a class that is not here shows the caller something.
+_SIGNAL_OF_CLASS: Final[dict[type[Event], TurnSignal]] = {
+    ResponseCreatedEvent: _E.ACCEPT,
+    ResponseQueuedEvent: _E.ACCEPT,
+    ResponseInProgressEvent: _E.ACCEPT,
+    ResponseCompletedEvent: _E.COMPLETE,
+    ResponseIncompleteEvent: _E.INCOMPLETE,
+    ResponseFailedEvent: _E.FAIL,
+    ResponseErrorEvent: _E.FAIL,
+}
+
+# The same by name, for servers whose events have odd shapes and for gateways' own terminals:
+# docs/protocol/events.md#terminal-events
+SIGNAL_OF_TYPE: Final[dict[str, TurnSignal]] = {
+    "response.created": _E.ACCEPT,
+    "response.queued": _E.ACCEPT,
+    "response.in_progress": _E.ACCEPT,
+    "response.completed": _E.COMPLETE,
+    "response.incomplete": _E.INCOMPLETE,
+    "response.failed": _E.FAIL,
+    "response.cancelled": _E.FAIL,
+    "response.error": _E.FAIL,
+    "error": _E.FAIL,
+}
+
+_SIGNAL_OF_STATUS: Final[dict[str | None, TurnSignal]] = {
+    "completed": _E.COMPLETE,
+    "incomplete": _E.INCOMPLETE,
+    "failed": _E.FAIL,
+    "cancelled": _E.FAIL,
+}
+
+
+def signal_of(event: Event) -> TurnSignal:
+    """Say what an event means for its turn.
+
+    An unknown ``response.*`` event whose response has a final status ends the turn: gateways send
+    ``response.done`` and the like.
+    """
+    signal = _SIGNAL_OF_CLASS.get(type(event))
+    if signal is not None:
+        return signal
+    if isinstance(event, OtherEvent):
+        return _signal_of_other(event)
+    return _E.PRODUCE
+
+
+def _signal_of_other(event: OtherEvent) -> TurnSignal:
+    by_name = SIGNAL_OF_TYPE.get(event.type)
+    if by_name is not None:
+        return by_name
+    if event.response is not None and event.type.startswith("response."):
+        by_status = _SIGNAL_OF_STATUS.get(event.response.status)
+        if by_status is not None:
+            return by_status
+    # `codex.rate_limits`, `keepalive`, next month's event: seen by the caller, changes nothing.
+    return _E.PRODUCE if event.type.startswith("response.") else _E.ACCEPT

@@ -1,0 +1,84 @@
+"""What is due when: deadlines of turns, dials and drains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from turnwire.core import endings
+from turnwire.core.connection import ConnectionSignal
+from turnwire.core.failure import Failure, FailureKind
+from turnwire.core.turn import TurnState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.core.state import PoolState, Socket
+
+_TOO_LATE: Final = {
+    FailureKind.QUEUE_TIMEOUT: "no lane became free in time; allow more sockets, or a longer wait",
+    FailureKind.FIRST_EVENT_TIMEOUT: "the server did not answer the turn with an event in time",
+    FailureKind.TURN_TIMEOUT: "the turn took longer than its limit",
+}
+
+
+def next_deadline(state: PoolState) -> float | None:
+    """Return when something will be due, if nothing happens sooner."""
+    due: list[float] = []
+    for socket in state.sockets.values():
+        if socket.dial_until is not None:
+            due.append(socket.dial_until)
+        due += [lane.drain_until for lane in socket.lanes if lane.drain_until is not None]
+    for turn in state.turns.values():
+        due += [when for when, _ in _due(turn)]
+    if state.waiting and state.no_dial_before > 0:
+        due.append(state.no_dial_before)
+    return min(due, default=None)
+
+
+def expire(state: PoolState, now: float) -> None:
+    """End everything that is due."""
+    if now >= state.no_dial_before:
+        state.no_dial_before = 0.0
+    for socket in list(state.sockets.values()):
+        _expire_socket(state, socket, now)
+    for turn in list(state.turns.values()):
+        for when, kind in _due(turn):
+            if now >= when:
+                endings.fail(state, turn, Failure(kind, _TOO_LATE[kind]), now)
+                break
+    state.changed = True
+
+
+def _expire_socket(state: PoolState, socket: Socket, now: float) -> None:
+    if socket.dial_until is not None and now >= socket.dial_until:
+        message = f"the server did not answer the dial within {state.settings.dial} s"
+        state.hang_up(socket, ConnectionSignal.CLOSE)
+        dial_failed(state, Failure(FailureKind.DIAL_TIMEOUT, message), now)
+        return
+    for lane in socket.lanes:
+        if lane.drain_until is not None and now >= lane.drain_until:
+            lane.drain_until = None
+            state.retire(socket)
+
+
+def dial_failed(state: PoolState, failure: Failure, now: float) -> None:
+    """A dial failed: those who have no other socket to wait for fail with it."""
+    state.counts.failed_dials += 1
+    if state.sockets:
+        state.no_dial_before = now + state.settings.redial
+        return
+    for turn in list(state.waiting.values()):
+        if turn.request.transport == "websocket":
+            endings.fail(state, turn, failure, now)
+
+
+def _due(turn: PoolTurn) -> Iterator[tuple[float, FailureKind]]:
+    limits = turn.request.deadlines
+    if turn.state is TurnState.QUEUED and limits.queue is not None and turn.ready:
+        yield turn.queued_at + limits.queue, FailureKind.QUEUE_TIMEOUT
+    if turn.state is TurnState.WRITING and limits.first_event is not None:
+        assert turn.written_at is not None  # set with the state
+        yield turn.written_at + limits.first_event, FailureKind.FIRST_EVENT_TIMEOUT
+    if limits.turn is not None:
+        yield turn.submitted_at + limits.turn, FailureKind.TURN_TIMEOUT
