@@ -1,0 +1,313 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+from turnwire.client.chain import AsyncChain
+from turnwire.client.config import Config, endpoint_of, knows_lanes
+from turnwire.client.params import TurnParams, encode_input, encode_params
+from turnwire.client.tools import Toolbox
+from turnwire.client.turn import AsyncTurn
+from turnwire.core.request import Deadlines, TurnRequest
+from turnwire.core.settings import PoolSettings
+from turnwire.errors import ConfigError
+from turnwire.io.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from turnwire.client.params import Input, Transport
+    from turnwire.client.tools import Tool
+    from turnwire.core.chain import Chain
+    from turnwire.core.history import HistoryItem
+    from turnwire.core.params import Params
+    from turnwire.core.statistics import PoolStatistics
+    from turnwire.events import Response
+    from turnwire.io.endpoint import ApiKey
+
+
+class AsyncClient:
+    """A client of a Responses server over WebSocket, or HTTP.
+
+    It keeps up to ``max_sockets`` sockets open and puts each turn on a lane of one of them.
+    Belongs to the event loop in which it is first used.
+
+    Args:
+        api_key: A key, or a callable or async callable that returns one at every dial; by default
+            ``OPENAI_API_KEY``.  Servers given by ``base_url`` may need none.
+        base_url: By default ``OPENAI_BASE_URL``, else the hosted service.
+        organization: By default ``OPENAI_ORG_ID``.
+        project: By default ``OPENAI_PROJECT_ID``.
+        default_headers: Sent with every dial and every POST.
+        transport: ``websocket``, or ``http`` for POST with server-sent events.
+        timeout: Seconds from a turn's submission to its terminal event; None for no limit.
+        dial_timeout: Seconds for a dial.
+        first_event_timeout: Seconds from a turn's write to the server's first event.
+        queue_timeout: Seconds that a turn waits for a lane.
+        ping_interval: Seconds between pings; None for none.
+        max_sockets: Sockets at most.
+        lanes: Whether the server knows ``stream_id``; None to find out when turns first overlap.
+        buffer_bytes: How much of a turn may wait to be read before the turn fails.
+        queue_bytes: How much may wait to be sent before turns are refused.
+        trust_env: Whether proxies are taken from the environment.
+
+    Raises:
+        ConfigError: An argument is missing or wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        transport: Transport = "websocket",
+        timeout: float | None = None,
+        dial_timeout: float = 5.0,
+        first_event_timeout: float | None = 30.0,
+        queue_timeout: float | None = 60.0,
+        ping_interval: float | None = 20.0,
+        max_sockets: int = 4,
+        lanes: bool | None = None,
+        buffer_bytes: int = 16 * 2**20,
+        queue_bytes: int = 64 * 2**20,
+        trust_env: bool = True,
+    ) -> None:
+        if max_sockets < 1:
+            raise ConfigError("`max_sockets` must be at least 1")
+        endpoint = endpoint_of(
+            api_key=api_key,
+            base_url=base_url,
+            organization=organization,
+            project=project,
+            default_headers=default_headers,
+            trust_env=trust_env,
+        )
+        self._config = Config(
+            endpoint=endpoint,
+            pool=PoolSettings(
+                sockets=max_sockets,
+                lanes=lanes if lanes is not None else knows_lanes(endpoint),
+                dial=dial_timeout,
+                queue_bytes=queue_bytes,
+                deadlines=Deadlines(
+                    queue=queue_timeout, first_event=first_event_timeout, turn=timeout
+                ),
+            ),
+            transport=_checked(transport),
+            inbox_bytes=buffer_bytes,
+            heartbeat=ping_interval,
+        )
+        self._engine: Engine | None = None
+        self._closed = False
+        self.responses = AsyncResponses(self)
+
+    def chain(
+        self,
+        *,
+        tools: Sequence[Tool] | None = None,
+        transport: Transport | None = None,
+        **params: Unpack[TurnParams],
+    ) -> AsyncChain:
+        """Start a chain.
+
+        Args:
+            tools: Python functions, sync or async, and tools as dicts.
+            transport: If other than the client's.
+            **params: Parameters of every turn: ``model``, ``instructions`` and so on.
+
+        Raises:
+            ConfigError: A tool or a parameter is wrong.
+        """
+        return AsyncChain(self, tools, transport, params)
+
+    def statistics(self) -> PoolStatistics | None:
+        """Return counters of sockets, turns and chains; None before the first turn."""
+        return self._engine.statistics() if self._engine else None
+
+    async def aclose(self) -> None:
+        """Close everything; turns that run end with an error.  Calling it again does nothing."""
+        self._closed = True
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # For the classes beside this one.
+
+    def encode_params(self, given: Mapping[str, Any], transport: Transport | None) -> Params:
+        """Check and encode parameters for a transport."""
+        return encode_params(given, _checked(transport or self._config.transport))
+
+    async def request(
+        self,
+        params: Params,
+        items: Sequence[HistoryItem] | None,
+        *,
+        transport: Transport | None,
+        timeout: float | None,
+        chain: Chain | None = None,
+        whole: bool = False,
+        previous_response_id: str | None = None,
+        warm_up: bool = False,
+    ) -> tuple[Engine, TurnRequest]:
+        """Build a turn's request, and the engine on first use."""
+        engine = self._running_engine()
+        chosen = transport or self._config.transport
+        deadlines = self._config.pool.deadlines
+        if timeout is not None:
+            deadlines = replace(deadlines, turn=timeout)
+        return engine, TurnRequest(
+            params=params,
+            items=items,
+            transport=chosen,
+            chain=chain,
+            whole=whole,
+            previous_response_id=previous_response_id,
+            warm_up=warm_up,
+            credential=await engine.fingerprint() if chosen == "http" else "",
+            deadlines=deadlines,
+        )
+
+    def _running_engine(self) -> Engine:
+        if self._closed:
+            raise ConfigError("the client is closed; make another one")
+        if self._engine is None:
+            self._engine = Engine(
+                self._config.endpoint,
+                self._config.pool,
+                inbox_bytes=self._config.inbox_bytes,
+                heartbeat=self._config.heartbeat,
+            )
+        elif self._engine.loop is not asyncio.get_running_loop():
+            raise ConfigError("a client belongs to one event loop; make another one for this loop")
+        return self._engine
+
+
+class AsyncResponses:
+    """``client.responses``: single turns, with the official SDK's parameter names."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    @overload
+    async def create(
+        self,
+        *,
+        input: Input | None = None,
+        stream: Literal[False] = False,
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        input: Input | None = None,
+        stream: Literal[True],
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> AsyncTurn: ...
+
+    async def create(
+        self,
+        *,
+        input: Input | None = None,  # noqa: A002  # the SDK's name
+        stream: bool = False,
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response | AsyncTurn:
+        """Run one turn and return its response, or with ``stream=True`` the turn itself.
+
+        Args:
+            input: Text or items.
+            stream: True for the turn, already started: iterate it, or use it in ``async with``.
+            previous_response_id: The caller's own link to an earlier response.
+            tools: Tools as dicts, or Python functions, which are described but not called.
+            generate: False for a warm-up.
+            transport: If other than the client's.
+            timeout: Seconds from submission to the terminal event.
+            **params: See :class:`~turnwire.client.params.TurnParams`.
+
+        Raises:
+            ConfigError: An argument is wrong; nothing was sent.
+            TurnwireError: See :class:`~turnwire.AsyncTurn`.
+        """
+        turn = self.stream(
+            input=input,
+            previous_response_id=previous_response_id,
+            tools=tools,
+            generate=generate,
+            transport=transport,
+            timeout=timeout,
+            **params,
+        )
+        if stream:
+            return await turn.submit()
+        async with turn:
+            return await turn.get_final_response()
+
+    def stream(
+        self,
+        *,
+        input: Input | None = None,  # noqa: A002  # the SDK's name
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> AsyncTurn:
+        """Make a turn for ``async with``; arguments and errors as in :meth:`create`."""
+        definitions = Toolbox(tools).definitions() if tools else None
+        given: dict[str, Any] = {**params, "tools": definitions, "generate": generate}
+        encoded = self._client.encode_params(given, transport)
+        items = encode_input(input) if input is not None else None
+
+        async def start() -> tuple[Engine, TurnRequest]:
+            return await self._client.request(
+                encoded,
+                items,
+                transport=transport,
+                timeout=timeout,
+                previous_response_id=previous_response_id,
+                warm_up=generate is False,
+            )
+
+        return AsyncTurn(start)
+
+
+def _checked(transport: Transport) -> Transport:
+    if transport not in ("websocket", "http"):
+        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
+    return transport

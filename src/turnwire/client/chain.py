@@ -1,0 +1,181 @@
+"""Chains with their history, and the tool loop that runs on them."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any, Unpack
+
+import msgspec
+
+from turnwire.client.params import TurnParams, encode_input
+from turnwire.client.tools import Toolbox
+from turnwire.client.turn import AsyncTurn
+from turnwire.core.chain import Chain
+from turnwire.errors import ConfigError, ToolLoopLimit
+from turnwire.events.conversion import assistant_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from turnwire.client.aio import AsyncClient
+    from turnwire.client.params import Input, Transport
+    from turnwire.client.tools import Tool
+    from turnwire.core.request import TurnRequest
+    from turnwire.events import Event, Response
+    from turnwire.io.engine import Engine
+
+_NOT_IN_CHAINS = {
+    "conversation": "the chain is the conversation",
+    "previous_response_id": "the chain keeps it",
+}
+
+
+class AsyncChain:
+    """Turns linked by ``previous_response_id``; each costs only what is new in it.
+
+    The chain keeps the whole history, so that nothing is lost when the server forgets: then
+    everything is sent once more, and ``turn.chain_miss`` says why.  Turns of one chain run one
+    after the other; different chains run side by side.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        tools: Sequence[Tool] | None,
+        transport: Transport | None,
+        params: TurnParams,
+    ) -> None:
+        for name, why in _NOT_IN_CHAINS.items():
+            if params.get(name) is not None:
+                raise ConfigError(f"`{name}` cannot be given to a chain: {why}")
+        self._client = client
+        self._transport: Transport | None = transport
+        self._toolbox = Toolbox(tools or ())
+        self._given: dict[str, Any] = {**params, "tools": self._toolbox.definitions() or None}
+        self._chain = Chain()
+        self._params = client.encode_params(self._given, transport)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """All items of completed turns, input and output, as they go over the wire."""
+        return [msgspec.json.decode(item.encoded) for item in self._chain.items]
+
+    @property
+    def previous_response_id(self) -> str | None:
+        """The response that the next turn continues, or None if everything will be sent."""
+        return self._chain.head.response_id if self._chain.head else None
+
+    def fork(self) -> AsyncChain:
+        """Return a chain with the same past and its own future."""
+        other = copy(self)
+        other._chain = self._chain.fork()  # noqa: SLF001  # of this very class
+        return other
+
+    def turn(
+        self,
+        input: Input | None = None,  # noqa: A002  # the SDK's name
+        *,
+        history: Input | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> AsyncTurn:
+        """Make the next turn; it starts when entered.
+
+        Args:
+            input: What is new: text, or items such as tool outputs.
+            history: Instead of ``input``, the full history; it is compared with what was sent,
+                and only what is new in it is sent.
+            timeout: Seconds from submission to the terminal event.
+            **params: Parameters that differ from the chain's, for this turn only.
+
+        Raises:
+            ConfigError: The arguments do not fit together.
+        """
+        if (input is None) == (history is None):
+            raise ConfigError("give either `input` (what is new) or `history` (all of it)")
+        return self._turn(input, history, timeout, params, warm_up=False)
+
+    async def warm_up(self, input: Input = ()) -> Response:  # noqa: A002  # the SDK's name
+        """Have the server read instructions, tools and ``input`` without running the model.
+
+        Raises:
+            TurnError: The server refused; the chain goes on as if this had not been called.
+        """
+        params: dict[str, Any] = {"generate": False}
+        async with self._turn(input, None, None, params, warm_up=True) as turn:
+            return await turn.get_final_response()
+
+    async def run(
+        self,
+        input: Input,  # noqa: A002  # the SDK's name
+        *,
+        max_turns: int = 50,
+        timeout: float | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response:
+        """Run the tool loop: turn after turn until the model calls no more tools.
+
+        Calls of one response run in parallel; an exception in a tool becomes its output, so that
+        the model can go on.  The loop also returns where a call is of a tool that only the
+        caller can run.  Cancelling stops the turn and the tools that run.
+
+        Args:
+            input: What is new: text or items.
+            max_turns: Turns at most.
+            timeout: Seconds for each turn.
+            on_event: Called with every event as it arrives.
+            **params: Parameters that differ from the chain's, for all turns of this run.
+
+        Raises:
+            ToolLoopLimit: ``max_turns`` were not enough; nothing is lost.
+            TurnError: A turn failed; the history ends with the last one that did not.
+        """
+        if max_turns < 1:
+            raise ConfigError("`max_turns` must be at least 1")
+        for turns_left in reversed(range(max_turns)):
+            async with self.turn(input, timeout=timeout, **params) as turn:
+                async for event in turn:
+                    if on_event is not None:
+                        on_event(event)
+                response = await turn.get_final_response()
+            calls = assistant_message(response).tool_calls
+            if not calls or not all(map(self._toolbox.can_run, calls)):
+                return response
+            if not turns_left:
+                break
+            input = await self._toolbox.run_all(calls)  # noqa: A001  # the SDK's name
+        raise ToolLoopLimit(
+            f"the model still calls tools after {max_turns} turns; raise `max_turns`, or answer"
+            " the calls in `error.response` with `chain.turn`",
+            response=response,  # pyright: ignore[reportPossiblyUnboundVariable]  # max_turns is positive
+        )
+
+    def _turn(
+        self,
+        new: Input | None,
+        history: Input | None,
+        timeout: float | None,
+        params: dict[str, Any] | TurnParams,
+        *,
+        warm_up: bool,
+    ) -> AsyncTurn:
+        items = encode_input(history if history is not None else new or ())
+        encoded = (
+            self._client.encode_params({**self._given, **params}, self._transport)
+            if params
+            else self._params
+        )
+
+        async def start() -> tuple[Engine, TurnRequest]:
+            return await self._client.request(
+                encoded,
+                items,
+                transport=self._transport,
+                timeout=timeout,
+                chain=self._chain,
+                whole=history is not None,
+                warm_up=warm_up,
+            )
+
+        return AsyncTurn(start)

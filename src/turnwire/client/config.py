@@ -1,0 +1,89 @@
+"""What a client is told once: where the server is, who we are, and the limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from turnwire.errors import ConfigError
+from turnwire.io.endpoint import ApiKey, Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from turnwire.client.params import Transport
+    from turnwire.core.settings import PoolSettings
+
+DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
+_SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_HTTP_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_HOSTS_WITH_LANES: Final = frozenset({"api.openai.com"})  # docs/protocol/lanes.md
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that a client needs to make an engine."""
+
+    endpoint: Endpoint
+    pool: PoolSettings
+    transport: Transport
+    inbox_bytes: int
+    heartbeat: float | None
+
+
+def endpoint_of(
+    *,
+    api_key: ApiKey | None,
+    base_url: str | None,
+    organization: str | None = None,
+    project: str | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    trust_env: bool = True,
+) -> Endpoint:
+    """Resolve arguments and environment as the official SDK does.
+
+    Raises:
+        ConfigError: No key for a server that needs one, or a URL that is none.
+    """
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+    api_key = api_key or os.environ.get("OPENAI_API_KEY") or None
+    if api_key is None and base_url is None:
+        raise ConfigError(
+            "no API key: set OPENAI_API_KEY or pass api_key=…; or run `turnwire serve` and pass"
+            ' base_url="http://127.0.0.1:8080/v1", which needs none'
+        )
+    headers = {
+        "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
+        "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
+        **(default_headers or {}),
+    }
+    return Endpoint(
+        websocket_url=responses_url(base_url or DEFAULT_BASE_URL, _SOCKET_SCHEMES),
+        http_url=responses_url(base_url or DEFAULT_BASE_URL, _HTTP_SCHEMES),
+        api_key=api_key,
+        headers={name: value for name, value in headers.items() if value is not None},
+        trust_env=trust_env,
+    )
+
+
+def responses_url(base_url: str, schemes: Mapping[str, str]) -> str:
+    """Return the URL of the Responses resource below a base URL; its query is kept."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ConfigError(
+            f"base_url must look like https://host/v1, not {_without_secrets(base_url)!r}"
+        )
+    path = parts.path.rstrip("/")
+    path = path if path.endswith("/responses") else f"{path}/responses"
+    return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))
+
+
+def _without_secrets(url: str) -> str:
+    return url.split("?", 1)[0].rsplit("@", 1)[-1]
+
+
+def knows_lanes(endpoint: Endpoint) -> bool | None:
+    """Say whether a server has lanes; None if that must be found out."""
+    return True if urlsplit(endpoint.websocket_url).hostname in _HOSTS_WITH_LANES else None

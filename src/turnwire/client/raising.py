@@ -1,0 +1,113 @@
+"""The last failure of a turn, as the exception that the caller sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from turnwire import errors
+from turnwire.core.failure import (
+    Failure,
+    FailureKind,
+    is_previous_response_not_found,
+    is_retryable,
+)
+
+if TYPE_CHECKING:
+    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.events import Response
+
+_UNAUTHORIZED: Final = 401
+_TOO_MANY: Final = 429
+_TOO_LARGE: Final = 413
+
+_TIMEOUTS: Final = {
+    FailureKind.DIAL_TIMEOUT: errors.DialTimeout,
+    FailureKind.QUEUE_TIMEOUT: errors.QueueTimeout,
+    FailureKind.FIRST_EVENT_TIMEOUT: errors.FirstEventTimeout,
+    FailureKind.TURN_TIMEOUT: errors.TurnTimeout,
+}
+
+
+def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> errors.TurnwireError:
+    """Build the exception for a turn that did not end well."""
+    kind = failure.kind
+    if kind in _TIMEOUTS:
+        return _TIMEOUTS[kind](failure.message)
+    if kind in (FailureKind.DIAL, FailureKind.REFUSED):
+        return dial_error(failure)
+    if kind is FailureKind.SLOW_CONSUMER:
+        return errors.SlowConsumer(failure.message, limit_bytes=failure.limit_bytes)
+    about: dict[str, Any] = {
+        "code": failure.code,
+        "status": failure.status,
+        "type": failure.type,
+        "param": failure.param,
+        "response_id": turn.response_id,
+        "headers": failure.headers,
+        "delivery": turn.delivery,
+        "retryable": is_retryable(failure),
+        "partial": partial,
+    }
+    if kind is FailureKind.SERVER:
+        return _server_error_class(failure)(_server_message(failure), **about)
+    if kind is FailureKind.TOO_LARGE:
+        return errors.RequestTooLarge(failure.message, **about)
+    interrupted = errors.TurnInterrupted(f"the turn was cut off: {failure.message}", **about)
+    interrupted.last_sequence_number = turn.last_sequence_number
+    interrupted.__cause__ = _cause(failure)
+    return interrupted
+
+
+def dial_error(failure: Failure) -> errors.DialError:
+    """Build the exception for a socket that could not be opened."""
+    unauthorized = failure.status == _UNAUTHORIZED
+    kind = errors.AuthenticationError if unauthorized else errors.DialError
+    return kind(
+        failure.message,
+        status=failure.status,
+        headers=failure.headers,
+        body=failure.body,
+        retry_after=_seconds(failure.headers.get("retry-after")),
+    )
+
+
+def _cause(failure: Failure) -> errors.TurnwireError | None:
+    match failure.kind:
+        case FailureKind.LOST:
+            return errors.ConnectionLost(
+                failure.message,
+                close_code=failure.close_code,
+                close_reason=failure.close_reason,
+            )
+        case FailureKind.PROTOCOL:
+            return errors.ProtocolError(failure.message, remote=True)
+        case _:
+            return None
+
+
+def _server_error_class(failure: Failure) -> type[errors.TurnError]:
+    if is_previous_response_not_found(failure):
+        return errors.PreviousResponseNotFound
+    if failure.status == _TOO_MANY or failure.code == "rate_limit_exceeded":
+        return errors.RateLimited
+    if failure.code == "context_length_exceeded":
+        return errors.ContextTooLong
+    if failure.status == _TOO_LARGE:
+        return errors.RequestTooLarge
+    return errors.TurnError
+
+
+def _server_message(failure: Failure) -> str:
+    about = ", ".join(
+        f"{name} {value}"
+        for name, value in (("status", failure.status), ("code", failure.code))
+        if value is not None
+    )
+    return f"{failure.message} ({about})" if about else failure.message
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:  # an HTTP date
+        return None

@@ -1,0 +1,317 @@
+"""One plain socket: send what you like, read what comes.  No pool, no chain, no recovery.
+
+The smallest door: it keeps the last response id, tells an answer that was cut off from one that
+is whole, and leaves everything else to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from turnwire.client.config import endpoint_of
+from turnwire.client.raising import dial_error
+from turnwire.core.endings import ENDS
+from turnwire.core.failure import Failure, FailureKind, failure_of_event, failure_of_json
+from turnwire.core.signals import signal_of
+from turnwire.core.turn import TurnSignal
+from turnwire.errors import (
+    ConfigError,
+    ConnectionLost,
+    DialTimeout,
+    ProtocolError,
+    SlowConsumer,
+    TurnError,
+    TurnwireError,
+)
+from turnwire.events import (
+    MalformedMessage,
+    Response,
+    ResponseCompletedEvent,
+    decode_event,
+    encode,
+)
+from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+
+    from turnwire.core.failure import CloseInfo
+    from turnwire.events import Event
+    from turnwire.io.endpoint import ApiKey, Endpoint
+
+_log: Final = logging.getLogger("turnwire")
+
+_Waiting = asyncio.Future[Response] | None  # a warm-up's caller, or nobody
+
+
+class Connection:
+    """One open socket; made by :func:`connect`.
+
+    Iterate it for events.  The iteration ends when this side closes, or when the server closes
+    while no turn is under way; otherwise it raises.
+
+    Attributes:
+        previous_response_id: The last response that completed here, warm-ups included.
+    """
+
+    def __init__(self, socket: WebSocket, buffer_bytes: int) -> None:
+        self.previous_response_id: str | None = None
+        self._socket = socket
+        self._buffer_bytes = buffer_bytes
+        self._buffered_bytes = 0
+        self._events: deque[Event] = deque()
+        self._changed = asyncio.Event()
+        self._handlers: list[Callable[[Event], object]] = []
+        self._under_way: dict[str | None, deque[_Waiting]] = {}
+        self._ended = False
+        self._error: TurnwireError | None = None
+        self._reader = asyncio.create_task(self._read(), name="turnwire-connection")
+
+    @property
+    def is_open(self) -> bool:
+        """True while messages can be sent."""
+        return not self._ended
+
+    def on_event(self, handler: Callable[[Event], object]) -> Callable[[], None]:
+        """Call ``handler`` with every event as it arrives; return a function that undoes this.
+
+        An exception in a handler is logged and disturbs nothing else.
+        """
+        self._handlers.append(handler)
+
+        def unsubscribe() -> None:
+            if handler in self._handlers:
+                self._handlers.remove(handler)
+
+        return unsubscribe
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """Write one client event, such as ``{"type": "response.create", …}``.
+
+        Raises:
+            ConfigError: It has no ``type``, or JSON cannot hold it.
+            ConnectionLost: The socket is closed; nothing was sent.
+        """
+        await self._send(event, None)
+
+    async def warm_up(
+        self,
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        instructions: str | None = None,
+        **params: Any,
+    ) -> Response:
+        """Have the server read tools, instructions and input without running the model.
+
+        Its events go to handlers only, not into the iteration.
+
+        Raises:
+            TurnError: The server refused.
+            ConnectionLost: The socket closed first.
+        """
+        given = {"model": model, "tools": tools, "instructions": instructions, **params}
+        event = {name: value for name, value in given.items() if value is not None}
+        waiting: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        await self._send({"type": "response.create", "generate": False, **event}, waiting)
+        return await waiting
+
+    async def _send(self, event: Mapping[str, Any], waiting: _Waiting) -> None:
+        kind = event.get("type")
+        if not isinstance(kind, str):
+            raise ConfigError('an event needs a `type`, such as "response.create"')
+        if self._ended:
+            raise self._error or ConnectionLost("the connection is closed", close_code=None)
+        try:
+            data = encode(event)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the event cannot be sent as JSON: {error}") from error
+        if kind == "response.create":
+            # Before the write: from here on an answer may come.
+            self._under_way.setdefault(event.get("stream_id"), deque()).append(waiting)
+        try:
+            await self._socket.send_now(data)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLost(f"the socket failed: {error}", close_code=1006) from error
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._ended:
+                if self._error is not None:
+                    raise self._error
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        event = self._events.popleft()
+        self._buffered_bytes -= len(event.raw)
+        return event
+
+    async def aclose(self) -> None:
+        """Close the socket; takes at most a second.  Calling it again does nothing."""
+        if not self._ended:
+            self._end(None)
+            await self._socket.close()
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    # The reader runs all the time, so that pings are answered while nobody iterates.
+
+    async def _read(self) -> None:
+        close = await self._socket.read(self._received, self._malformed)
+        if not self._ended:
+            self._end(self._lost(close))
+
+    def _received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        try:
+            event = decode_event(data)
+        except MalformedMessage as error:
+            self._malformed(str(error))
+            return
+        if isinstance(event, ResponseCompletedEvent) and event.response.id:
+            self.previous_response_id = event.response.id
+        for handler in tuple(self._handlers):
+            try:
+                handler(event)
+            except Exception:  # noqa: BLE001  # user code must not end the reader
+                _log.exception("an on_event handler failed")
+        if not self._belongs_to_warm_up(event):
+            self._put(event)
+
+    def _belongs_to_warm_up(self, event: Event) -> bool:
+        turns = self._under_way.get(event.stream_id)
+        if not turns:
+            return False
+        waiting = turns[0]
+        signal = signal_of(event)
+        if signal in ENDS:
+            turns.popleft()
+            if waiting is not None and not waiting.done():
+                _answer(waiting, event, failed=signal is TurnSignal.FAIL)
+        return waiting is not None
+
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        self._buffered_bytes += len(event.raw)
+        self._changed.set()
+        if self._buffered_bytes > self._buffer_bytes:
+            message = f"{self._buffer_bytes} bytes of events were not read; read them faster"
+            self._fail(SlowConsumer(message, limit_bytes=self._buffer_bytes), 1008)
+
+    def _malformed(self, what: str) -> None:
+        self._fail(ProtocolError(f"the server broke the protocol: {what}"), 1002)
+
+    def _fail(self, error: TurnwireError, code: int) -> None:
+        self._end(error)
+        self._closing = asyncio.ensure_future(self._socket.close(code))
+
+    def _lost(self, close: CloseInfo) -> TurnwireError | None:
+        turns = sum(map(len, self._under_way.values()))
+        if not turns and close.code in (1000, 1001):
+            return None
+        reason = f" ({close.reason})" if close.reason else ""
+        return ConnectionLost(
+            f"the socket closed with code {close.code}{reason} and {turns} unfinished turns",
+            close_code=close.code,
+            close_reason=close.reason,
+        )
+
+    def _end(self, error: TurnwireError | None) -> None:
+        self._ended, self._error = True, error
+        self._changed.set()
+        for turns in self._under_way.values():
+            for waiting in turns:
+                if waiting is not None and not waiting.done():
+                    gone = ConnectionLost("the socket closed during the warm-up", close_code=None)
+                    waiting.set_exception(error or gone)
+
+
+def _answer(waiting: asyncio.Future[Response], event: Event, *, failed: bool) -> None:
+    if failed:
+        said = failure_of_event(event)
+        waiting.set_exception(TurnError(said.message, code=said.code, status=said.status))
+    else:
+        response = getattr(event, "response", None)
+        waiting.set_result(response if isinstance(response, Response) else Response())
+
+
+@asynccontextmanager
+async def connect(
+    *,
+    api_key: ApiKey | None = None,
+    url: str | None = None,
+    base_url: str | None = None,
+    default_headers: Mapping[str, str] | None = None,
+    timeout: float = 5.0,  # the field's name for the dial's limit
+    ping_interval: float | None = 20.0,
+    buffer_bytes: int = 16 * 2**20,
+    trust_env: bool = True,
+) -> AsyncGenerator[Connection]:
+    """Open one socket and close it at the end of the block.
+
+    Args:
+        api_key: A key or a callable; by default ``OPENAI_API_KEY``.
+        url: The socket's URL, such as ``wss://host/v1/responses``.
+        base_url: Or the base that the official SDK takes; by default ``OPENAI_BASE_URL``.
+        default_headers: Sent with the upgrade.
+        timeout: Seconds for the dial.
+        ping_interval: Seconds between pings; None for none.
+        buffer_bytes: How much may wait to be read before the connection fails.
+        trust_env: Whether proxies are taken from the environment.
+
+    Raises:
+        ConfigError: No key for a server that needs one, or a URL that is none.
+        DialError: The server refused (``status``, ``body``) or could not be reached.
+        DialTimeout: It did not answer in time.
+    """
+    endpoint = endpoint_of(
+        api_key=api_key,
+        base_url=url or base_url,
+        default_headers=default_headers,
+        trust_env=trust_env,
+    )
+    async with open_session(trust_env=trust_env) as session:
+        socket = await _dial(session, endpoint, timeout, ping_interval)
+        connection = Connection(socket, buffer_bytes)
+        try:
+            yield connection
+        finally:
+            await connection.aclose()
+
+
+async def _dial(
+    session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float, heartbeat: float | None
+) -> WebSocket:
+    headers, credential = await endpoint.sign_in()
+    try:
+        async with asyncio.timeout(seconds):
+            return await WebSocket.dial(
+                session, endpoint.websocket_url, headers, credential, heartbeat=heartbeat
+            )
+    except UpgradeRefused as refusal:
+        said = failure_of_json(refusal.body, "no reason given")
+        message = f"the server refused the upgrade with HTTP {refusal.status}: {said.message}"
+        raise dial_error(
+            Failure(
+                FailureKind.REFUSED,
+                message,
+                status=refusal.status,
+                headers=refusal.headers,
+                body=refusal.body,
+            )
+        ) from None
+    except TimeoutError:
+        raise DialTimeout(f"the server did not answer the dial within {seconds} s") from None
+    except (aiohttp.ClientError, OSError) as error:
+        message = f"the server could not be reached: {error}"
+        raise dial_error(Failure(FailureKind.DIAL, message)) from error

@@ -1,0 +1,201 @@
+"""One turn, as its caller sees it."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING
+
+from turnwire.client.raising import error_of
+from turnwire.errors import QueueFull, TurnwireError
+from turnwire.events import Response, ResponseTextDeltaEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from types import TracebackType
+    from typing import Self
+
+    from turnwire.client.params import Transport
+    from turnwire.core.chain import ChainMiss
+    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.core.request import TurnRequest
+    from turnwire.events import Event, Usage
+    from turnwire.io.engine import Engine
+    from turnwire.io.inbox import Inbox
+
+    Start = Callable[[], Awaitable[tuple[Engine, TurnRequest]]]
+
+
+class AsyncTurn:
+    """A turn: iterate its events, or wait for its response.
+
+    Use it in ``async with``: leaving the block before the end cancels the turn, and its lane is
+    drained or its socket closed before anything else uses it.  Cancelling a task that waits on a
+    turn does not lose events; the turn goes on until the block is left.
+
+    Raises (from every way of waiting):
+        TurnError: The server ended the turn with an error.
+        TurnInterrupted: It was cut off before its terminal event; ``partial`` has what came.
+        TransportError: The server could not be reached, or not in time.
+        SlowConsumer: Events were not read and filled their buffer.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._engine: Engine | None = None
+        self._turn: PoolTurn | None = None
+        self._inbox: Inbox | None = None
+        self._response: Response | None = None
+        self._error: TurnwireError | None = None
+
+    async def submit(self) -> Self:
+        """Start the turn; ``async with`` does this for you.
+
+        Raises:
+            QueueFull: Too many bytes wait to be sent.
+            ConfigError: The client is closed.
+        """
+        if self._turn is None:
+            engine, request = await self._start()
+            submitted = engine.submit(request)
+            if submitted is None:
+                limit = engine.settings.queue_bytes
+                raise QueueFull(
+                    f"more than {limit} bytes of turns wait to be sent; wait for some to end",
+                    limit_bytes=limit,
+                )
+            self._engine = engine
+            self._turn, self._inbox = submitted
+            # A turn that nobody holds any more must not keep its lane busy.
+            weakref.finalize(self, engine.abandon, self._turn.id)
+        return self
+
+    async def __aenter__(self) -> Self:
+        return await self.submit()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel the turn if it has not ended; does nothing otherwise."""
+        if self._engine is not None and self._turn is not None:
+            self._engine.cancel(self._turn.id)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        inbox = self._inbox
+        if inbox is None:
+            raise TurnwireError("the turn was not started: use `async with`, or await `submit()`")
+        while not inbox.events:
+            if inbox.finish is not None:
+                self._settle()
+                raise StopAsyncIteration
+            await inbox.wait_changed()
+        event = inbox.events.popleft()
+        inbox.size_bytes -= len(event.raw)
+        return event
+
+    async def next_batch(self) -> deque[Event]:
+        """Return all events that have arrived, waiting for the first; empty at the end."""
+        batch: deque[Event] = deque()
+        try:
+            batch.append(await self.__anext__())
+        except StopAsyncIteration:
+            return batch
+        assert self._inbox is not None  # the iteration checked it
+        batch += self._inbox.events
+        self._inbox.events.clear()
+        self._inbox.size_bytes = 0
+        return batch
+
+    async def text_deltas(self) -> AsyncIterator[str]:
+        """Iterate only the text, as it comes."""
+        async for event in self:
+            if type(event) is ResponseTextDeltaEvent:
+                yield event.delta
+
+    async def get_final_response(self) -> Response:
+        """Wait for the end and return the response; events that were not read are passed over."""
+        await self.submit()
+        async for _ in self:
+            pass
+        assert self._response is not None  # the iteration ended without an error
+        return self._response
+
+    def _settle(self) -> None:
+        """Raise the turn's error, or keep its response; the same at every call."""
+        assert self._inbox is not None  # only called once the turn has ended
+        assert self._turn is not None  # set together with the inbox
+        finish = self._inbox.finish
+        assert finish is not None  # only called once the turn has ended
+        if finish.failure is not None:
+            if self._error is None:
+                self._error = error_of(finish.failure, self._turn, finish.response)
+            raise self._error
+        self._response = finish.response
+
+    # What can be read of it, at any time.
+
+    @property
+    def _record(self) -> PoolTurn:
+        if self._turn is None:
+            raise TurnwireError("the turn was not started")
+        return self._turn
+
+    @property
+    def transport(self) -> Transport:
+        """How the turn travels: ``websocket`` or ``http``."""
+        return self._record.request.transport
+
+    @property
+    def delivery(self) -> str:
+        """``queued``, ``writing``, ``accepted``, ``output`` or ``terminal``."""
+        return self._record.delivery
+
+    @property
+    def response_id(self) -> str | None:
+        """The response's id, once the server has named it."""
+        return self._record.response_id
+
+    @property
+    def chain_miss(self) -> ChainMiss | None:
+        """Why the whole history was sent, or None if only what is new was."""
+        return self._record.chain_miss
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of JSON written for this turn, resends included."""
+        return self._record.sent_bytes
+
+    @property
+    def resends(self) -> int:
+        """How often the server refused the turn unread and it was written again."""
+        return self._record.resends
+
+    @property
+    def model_runs(self) -> int:
+        """How many runs of the model this turn may have started."""
+        return self._record.model_runs
+
+    @property
+    def response(self) -> Response | None:
+        """The final response, once the turn has ended well."""
+        finish = self._inbox.finish if self._inbox else None
+        return finish.response if finish is not None and finish.failure is None else None
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens, once the turn has ended and if the server says."""
+        return self.response.usage if self.response is not None else None
+
+    @property
+    def partial(self) -> Response:
+        """What has arrived so far, as a response of status ``in_progress``."""
+        return self._record.snapshot.partial()

@@ -1,0 +1,42 @@
+"""Where the server is and how to sign in: resolved anew for every dial and every POST."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+ApiKey = str | Callable[[], str] | Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One server, for both transports.
+
+    Attributes:
+        websocket_url: Where a socket is opened.
+        http_url: Where a turn is POSTed.
+        api_key: A key, or a callable that returns one, or None for servers without keys.
+        headers: Sent with every dial and every POST.
+        trust_env: Whether ``HTTPS_PROXY`` and its like are used, by both transports.
+    """
+
+    websocket_url: str
+    http_url: str
+    api_key: ApiKey | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    trust_env: bool = True
+
+    async def sign_in(self) -> tuple[dict[str, str], str]:
+        """Return the headers to send and a fingerprint of the key among them."""
+        key = self.api_key() if callable(self.api_key) else self.api_key
+        if inspect.isawaitable(key):
+            key = await key
+        if key is None:
+            return dict(self.headers), ""
+        return {"Authorization": f"Bearer {key}", **self.headers}, _fingerprint(key)
+
+
+def _fingerprint(key: str) -> str:
+    return blake2b(key.encode(), digest_size=8).hexdigest()
