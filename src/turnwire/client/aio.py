@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from turnwire.client.chain import AsyncChain
 from turnwire.client.config import Config, endpoint_of, knows_lanes
-from turnwire.client.params import TurnParams, encode_input, encode_params
+from turnwire.client.params import TurnParams, checked_transport, encode_input
+from turnwire.client.runtime import Runtime
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
-from turnwire.core.request import Deadlines, TurnRequest
+from turnwire.core.request import Deadlines
 from turnwire.core.settings import PoolSettings
 from turnwire.errors import ConfigError
-from turnwire.io.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
 
     from turnwire.client.params import Input, Transport
     from turnwire.client.tools import Tool
-    from turnwire.core.chain import Chain
-    from turnwire.core.history import HistoryItem
-    from turnwire.core.params import Params
+    from turnwire.core.request import TurnRequest
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Response
     from turnwire.io.endpoint import ApiKey
+    from turnwire.io.engine import Engine
 
 
 class AsyncClient:
@@ -90,7 +87,7 @@ class AsyncClient:
             default_headers=default_headers,
             trust_env=trust_env,
         )
-        self._config = Config(
+        config = Config(
             endpoint=endpoint,
             pool=PoolSettings(
                 sockets=max_sockets,
@@ -101,13 +98,12 @@ class AsyncClient:
                     queue=queue_timeout, first_event=first_event_timeout, turn=timeout
                 ),
             ),
-            transport=_checked(transport),
+            transport=checked_transport(transport),
             inbox_bytes=buffer_bytes,
             heartbeat=ping_interval,
         )
-        self._engine: Engine | None = None
-        self._closed = False
-        self.responses = AsyncResponses(self)
+        self._runtime = Runtime(config)
+        self.responses = AsyncResponses(self._runtime)
 
     def chain(
         self,
@@ -126,18 +122,15 @@ class AsyncClient:
         Raises:
             ConfigError: A tool or a parameter is wrong.
         """
-        return AsyncChain(self, tools, transport, params)
+        return AsyncChain(self._runtime, tools, transport, params)
 
     def statistics(self) -> PoolStatistics | None:
         """Return counters of sockets, turns and chains; None before the first turn."""
-        return self._engine.statistics() if self._engine else None
+        return self._runtime.statistics()
 
     async def aclose(self) -> None:
         """Close everything; turns that run end with an error.  Calling it again does nothing."""
-        self._closed = True
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.aclose()
+        await self._runtime.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,62 +143,12 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
-    # For the classes beside this one.
-
-    def encode_params(self, given: Mapping[str, Any], transport: Transport | None) -> Params:
-        """Check and encode parameters for a transport."""
-        return encode_params(given, _checked(transport or self._config.transport))
-
-    async def request(
-        self,
-        params: Params,
-        items: Sequence[HistoryItem] | None,
-        *,
-        transport: Transport | None,
-        timeout: float | None,
-        chain: Chain | None = None,
-        whole: bool = False,
-        previous_response_id: str | None = None,
-        warm_up: bool = False,
-    ) -> tuple[Engine, TurnRequest]:
-        """Build a turn's request, and the engine on first use."""
-        engine = self._running_engine()
-        chosen = transport or self._config.transport
-        deadlines = self._config.pool.deadlines
-        if timeout is not None:
-            deadlines = replace(deadlines, turn=timeout)
-        return engine, TurnRequest(
-            params=params,
-            items=items,
-            transport=chosen,
-            chain=chain,
-            whole=whole,
-            previous_response_id=previous_response_id,
-            warm_up=warm_up,
-            credential=await engine.fingerprint() if chosen == "http" else "",
-            deadlines=deadlines,
-        )
-
-    def _running_engine(self) -> Engine:
-        if self._closed:
-            raise ConfigError("the client is closed; make another one")
-        if self._engine is None:
-            self._engine = Engine(
-                self._config.endpoint,
-                self._config.pool,
-                inbox_bytes=self._config.inbox_bytes,
-                heartbeat=self._config.heartbeat,
-            )
-        elif self._engine.loop is not asyncio.get_running_loop():
-            raise ConfigError("a client belongs to one event loop; make another one for this loop")
-        return self._engine
-
 
 class AsyncResponses:
     """``client.responses``: single turns, with the official SDK's parameter names."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     @overload
     async def create(
@@ -291,11 +234,11 @@ class AsyncResponses:
         """Make a turn for ``async with``; arguments and errors as in :meth:`create`."""
         definitions = Toolbox(tools).definitions() if tools else None
         given: dict[str, Any] = {**params, "tools": definitions, "generate": generate}
-        encoded = self._client.encode_params(given, transport)
+        encoded = self._runtime.encode_params(given, transport)
         items = encode_input(input) if input is not None else None
 
         async def start() -> tuple[Engine, TurnRequest]:
-            return await self._client.request(
+            return await self._runtime.request(
                 encoded,
                 items,
                 transport=transport,
@@ -305,9 +248,3 @@ class AsyncResponses:
             )
 
         return AsyncTurn(start)
-
-
-def _checked(transport: Transport) -> Transport:
-    if transport not in ("websocket", "http"):
-        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
-    return transport

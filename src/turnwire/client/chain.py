@@ -17,8 +17,8 @@ from turnwire.events.conversion import assistant_message
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from turnwire.client.aio import AsyncClient
     from turnwire.client.params import Input, Transport
+    from turnwire.client.runtime import Runtime
     from turnwire.client.tools import Tool
     from turnwire.core.request import TurnRequest
     from turnwire.events import Event, Response
@@ -40,7 +40,7 @@ class AsyncChain:
 
     def __init__(
         self,
-        client: AsyncClient,
+        runtime: Runtime,
         tools: Sequence[Tool] | None,
         transport: Transport | None,
         params: TurnParams,
@@ -48,12 +48,12 @@ class AsyncChain:
         for name, why in _NOT_IN_CHAINS.items():
             if params.get(name) is not None:
                 raise ConfigError(f"`{name}` cannot be given to a chain: {why}")
-        self._client = client
+        self._runtime = runtime
         self._transport: Transport | None = transport
         self._toolbox = Toolbox(tools or ())
         self._given: dict[str, Any] = {**params, "tools": self._toolbox.definitions() or None}
         self._chain = Chain()
-        self._params = client.encode_params(self._given, transport)
+        self._params = runtime.encode_params(self._given, transport)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -162,13 +162,13 @@ class AsyncChain:
     ) -> AsyncTurn:
         items = encode_input(history if history is not None else new or ())
         encoded = (
-            self._client.encode_params({**self._given, **params}, self._transport)
+            self._runtime.encode_params({**self._given, **params}, self._transport)
             if params
             else self._params
         )
 
         async def start() -> tuple[Engine, TurnRequest]:
-            return await self._client.request(
+            return await self._runtime.request(
                 encoded,
                 items,
                 transport=self._transport,

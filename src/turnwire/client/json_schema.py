@@ -36,12 +36,11 @@ def simplify(schema: Json, components: dict[str, Json]) -> Json:
         components: What ``#/$defs/…`` means.
     """
     recursive = {name for name in components if name in _reachable(components[name], components)}
-    kept = recursive & _reachable(schema, components)
     simple = cast("Json", _simplify(_without_title(schema), components, recursive))
-    if kept:
+    if recursive:
         simple["$defs"] = {
             name: _simplify(_without_title(components[name]), components, recursive)
-            for name in sorted(kept)
+            for name in sorted(recursive)
         }
     return simple
 

@@ -61,6 +61,17 @@ _NOT_HERE: Final = {
 }
 
 
+def checked_transport(transport: Transport) -> Transport:
+    """Return the transport.
+
+    Raises:
+        ConfigError: There is no such transport.
+    """
+    if transport not in ("websocket", "http"):
+        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
+    return transport
+
+
 def encode_params(given: Mapping[str, Any], transport: Transport) -> Params:
     """Check and encode parameters.
 

@@ -82,8 +82,10 @@ def _definition(function: Callable[..., Any]) -> Any:
         return _definition(function.func)
     if inspect.ismethod(function):
         return _definition(function.__func__)
+    if hasattr(function, "__wrapped__"):
+        return _definition(inspect.unwrap(function))
     if inspect.isroutine(function):
-        return inspect.unwrap(function)
+        return function
     return _definition(type(function).__call__)
 
 
@@ -131,7 +133,6 @@ def _resolve(parameter: inspect.Parameter, definition: Any, tool: str) -> Any:
 def _check(hint: Any, name: str, tool: str) -> Any:
     try:
         msgspec.json.schema(hint)
-        msgspec.json.Decoder(hint)
     except (TypeError, ValueError, NameError, AttributeError) as error:
         reason = str(error).splitlines()[-1]
         raise ConfigError(

@@ -36,6 +36,7 @@ from turnwire.events import (
     decode_event,
     encode,
 )
+from turnwire.io.endpoint import SignInFailed
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
 if TYPE_CHECKING:
@@ -292,8 +293,8 @@ async def connect(
 async def _dial(
     session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float, heartbeat: float | None
 ) -> WebSocket:
-    headers, credential = await endpoint.sign_in()
     try:
+        headers, credential = await endpoint.sign_in()
         async with asyncio.timeout(seconds):
             return await WebSocket.dial(
                 session, endpoint.websocket_url, headers, credential, heartbeat=heartbeat
@@ -312,6 +313,8 @@ async def _dial(
         ) from None
     except TimeoutError:
         raise DialTimeout(f"the server did not answer the dial within {seconds} s") from None
+    except SignInFailed as error:
+        raise dial_error(Failure(FailureKind.DIAL, str(error))) from error
     except (aiohttp.ClientError, OSError) as error:
         message = f"the server could not be reached: {error}"
         raise dial_error(Failure(FailureKind.DIAL, message)) from error

@@ -67,7 +67,7 @@ class AsyncTurn:
             self._engine = engine
             self._turn, self._inbox = submitted
             # A turn that nobody holds any more must not keep its lane busy.
-            weakref.finalize(self, engine.abandon, self._turn.id)
+            weakref.finalize(self, engine.abandon, self._turn.id).atexit = False
         return self
 
     async def __aenter__(self) -> Self:

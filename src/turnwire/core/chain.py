@@ -46,9 +46,12 @@ class ChainMiss:
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Head:
     """The response that the next turn continues: one immutable record, so parts cannot disagree.
+
+    A fork shares it, and the lane that caches the response refers to it weakly: once no chain has
+    it any more, nobody needs that lane.
 
     Attributes:
         response_id: Opaque; gateways rewrite it.
@@ -59,7 +62,6 @@ class Head:
         params: The parameters it was made with.
         length: How many items of the history it covers: all input, then all output.
         warm_up: True if the model has not run yet, so that no new item is needed.
-        borrowed: True after a fork: the lane belongs to the other chain.
     """
 
     response_id: str
@@ -70,7 +72,6 @@ class Head:
     params: Params
     length: int
     warm_up: bool = False
-    borrowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,16 @@ class Chain:
         items: Input and output items of every completed turn, each encoded once.
         head: What the next turn may continue, or None.
         turn: The turn that runs, by number; turns of a chain run one after the other.
+        borrows: True after a fork: the lane of the head belongs to the other chain.
     """
 
-    __slots__ = ("_pending", "_why_no_head", "head", "items", "turn")
+    __slots__ = ("_pending", "_why_no_head", "borrows", "head", "items", "turn")
 
     def __init__(self) -> None:
         self.items: list[HistoryItem] = []
         self.head: Head | None = None
         self.turn: int | None = None
+        self.borrows = False
         self._pending: list[Call] = []
         self._why_no_head: MissReason = "previous_failed"
 
@@ -131,7 +134,7 @@ class Chain:
         """Return a chain with the same past; it leaves the lane to this one."""
         other = Chain()
         other.items = self.items.copy()
-        other.head = replace(self.head, borrowed=True) if self.head else None
+        other.head, other.borrows = self.head, True
         other._pending = self._pending.copy()
         other._why_no_head = self._why_no_head
         return other
@@ -206,6 +209,7 @@ class Chain:
         before = self.items if composed.miss is not None else (*composed.added, *output)
         self._pending = unanswered(before, pending)
         self.head = replace(head, length=len(self.items)) if head else None
+        self.borrows = False
         self._why_no_head = "previous_failed"
 
     def clear(self, why: MissReason) -> None:

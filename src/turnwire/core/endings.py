@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from turnwire.core.actions import Close, Deliver, Finish
@@ -192,10 +193,23 @@ def _remember(
     turn: PoolTurn, lane: Lane[PoolTurn], response_id: str | None, *, failed: bool
 ) -> None:
     """Follow what the server keeps: docs/protocol/continuation.md#eviction."""
-    if not failed:
-        lane.remember(response_id, stored=turn.request.params.stored)
-    elif lane.latest is not None and lane.latest == turn.sent_parent:
-        lane.remember(None, stored=True)
+    if failed:
+        if lane.latest is not None and lane.latest == turn.sent_parent:
+            lane.remember(None)
+        return
+    chain = turn.request.chain
+    if chain is None:
+        # Without a store only this lane has it, and its caller may name it in the next turn.
+        lane.remember(response_id, None if turn.request.params.stored else _somebody)
+    elif chain.head is not None and chain.head.response_id == response_id:
+        lane.remember(response_id, weakref.ref(chain.head))
+    else:
+        lane.remember(response_id)
+
+
+def _somebody() -> object:
+    """Stand for a caller that cannot be asked whether it still wants a response."""
+    return True
 
 
 def _release(state: PoolState, turn: PoolTurn, now: float) -> None:

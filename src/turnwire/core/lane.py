@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 from turnwire.core.machine import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -65,20 +65,33 @@ class Lane(Generic[T]):
     turn: T | None = None
     waiting: deque[T] = field(default_factory=deque["T"])
     latest: str | None = None
-    latest_stored: bool = True
     holders: set[int] = field(default_factory=set[int])  # forks that still need `latest`
     last_used: float = 0.0
     drained_bytes: int = 0
     drain_until: float | None = None
+    _wanted_by: Callable[[], object | None] | None = None
 
     @property
     def available(self) -> bool:
         """True if a turn may be written now."""
         return self.state is LaneState.FREE and not self.holders
 
-    def remember(self, response_id: str | None, *, stored: bool) -> None:
-        """Note what the server now keeps for this lane; None if nothing."""
-        self.latest, self.latest_stored = response_id, stored
+    @property
+    def replaceable(self) -> bool:
+        """True if nobody would miss what the server keeps for this lane."""
+        wanted = self._wanted_by
+        return self.latest is None or wanted is None or wanted() is None
+
+    def remember(
+        self, response_id: str | None, wanted_by: Callable[[], object | None] | None = None
+    ) -> None:
+        """Note what the server now keeps for this lane.
+
+        Args:
+            response_id: None if it keeps nothing.
+            wanted_by: Returns whoever may continue that response on this lane, or None.
+        """
+        self.latest, self._wanted_by = response_id, wanted_by
 
     def signal(self, signal: LaneSignal) -> None:
         """Move along the table."""

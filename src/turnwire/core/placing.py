@@ -9,12 +9,13 @@ from turnwire.core.actions import Dial, Post, Send
 from turnwire.core.chain import Seat
 from turnwire.core.connection import Connection
 from turnwire.core.lane import Lanes
-from turnwire.core.planner import Place, Wait, place, sockets_wanted
+from turnwire.core.planner import Wait, place, sockets_wanted, takes_a_turn
 from turnwire.core.request import http_body, websocket_message
 from turnwire.core.sse import SSEDecoder
 from turnwire.core.turn import TurnSignal
 
 if TYPE_CHECKING:
+    from turnwire.core.planner import Place
     from turnwire.core.pool_turn import PoolTurn
     from turnwire.core.state import PoolState
 
@@ -27,18 +28,19 @@ def settle(state: PoolState, now: float) -> None:
         for turn in rewrites:
             _write(state, turn, now)
         homeless = 0
-        for turn in list(state.waiting.values()):
-            if turn.ready:
+        for turn in [turn for turn in state.waiting.values() if turn.ready]:
+            if not turn.ready:
+                continue  # an earlier turn of its chain has just been placed
+            if turn.request.transport == "http":
+                _begin(state, turn)
+                _write(state, turn, now)
+            elif _may_grow(state, now) or any(map(takes_a_turn, state.sockets.values())):
                 homeless += not _placed(state, turn, now)
         _dial(state, homeless, now)
 
 
 def _placed(state: PoolState, turn: PoolTurn, now: float) -> bool:
     """Send a turn if there is a place; False if another socket would help."""
-    if turn.request.transport == "http":
-        _begin(state, turn)
-        _write(state, turn, now)
-        return True
     found = place(turn, list(state.sockets.values()), may_grow=_may_grow(state, now))
     if isinstance(found, Wait):
         return found is Wait.FOR_PARENT

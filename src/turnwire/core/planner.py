@@ -57,7 +57,7 @@ def place(turn: PoolTurn, sockets: Sequence[Socket], *, may_grow: bool) -> Place
     if beside is not None:
         return beside
     # Least busy first, so that load spreads; then in order of age.
-    usable = sorted(filter(_takes_a_turn, sockets), key=lambda one: (one.lanes.active, one.id))
+    usable = sorted(filter(takes_a_turn, sockets), key=lambda one: (one.lanes.active, one.id))
     for socket in usable:
         lane = _stateless_lane(socket)
         if lane is not None:
@@ -78,7 +78,8 @@ def sockets_wanted(
     return max(0, -(-turns // each) - coming)
 
 
-def _takes_a_turn(socket: Socket) -> bool:
+def takes_a_turn(socket: Socket) -> bool:
+    """Say whether a turn may be written on a socket now."""
     if socket.state is not ConnectionState.OPEN or not socket.lanes.has_room:
         return False
     # Until the server is known to have lanes, or if it has none: one turn per socket.
@@ -111,7 +112,7 @@ def _free_lanes(socket: Socket) -> list[Lane[PoolTurn]]:
 def _stateless_lane(socket: Socket) -> Lane[PoolTurn] | None:
     """Return a free lane whose response nobody would lose."""
     for lane in _free_lanes(socket):
-        if lane.latest is None or lane.latest_stored:
+        if lane.replaceable:
             return lane
     return None
 
@@ -132,15 +133,15 @@ def _beside_parent(turn: PoolTurn, sockets: Sequence[Socket]) -> Place | Wait | 
         return None
     for socket in sockets:
         for lane in socket.lanes:
-            if lane.latest == parent and _takes_a_turn(socket):
+            if lane.latest == parent and takes_a_turn(socket):
                 return _at_parent(turn, socket, lane)
     return None
 
 
 def _at_parent(turn: PoolTurn, socket: Socket, lane: Lane[PoolTurn]) -> Place | Wait | None:
-    head = turn.request.chain.head if turn.request.chain else None
-    if head is not None and head.borrowed:
-        return _fork(socket, lane, stored=head.stored)
+    chain = turn.request.chain
+    if chain is not None and chain.head is not None and chain.borrows:
+        return _fork(socket, lane, stored=chain.head.stored)
     if lane.available:
         return Place(socket, lane.name)
     return Wait.FOR_PARENT if lane.holders else None
@@ -156,7 +157,7 @@ def _fork(socket: Socket, source: Lane[PoolTurn], *, stored: bool) -> Place | No
         return None
     barrier = None if stored else source
     for lane in _free_lanes(socket):
-        if lane is not source and (lane.latest is None or lane.latest_stored):
+        if lane is not source and lane.replaceable:
             return Place(socket, lane.name, barrier)
     if socket.lanes.names_left > 0:
         return Place(socket, _new_name(socket), barrier)

@@ -274,7 +274,7 @@ class Serving:
 
     def _remember(self, lane: Lane[_ServedTurn], response_id: str | None) -> None:
         old = lane.latest
-        lane.remember(response_id, stored=False)
+        lane.remember(response_id)
         if old is not None and all(other.latest != old for other in self._connection.lanes):
             self._actions.append(Forget(old))
 

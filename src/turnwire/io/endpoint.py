@@ -7,6 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+
+class SignInFailed(Exception):
+    """The caller's ``api_key`` function raised; its words may hold secrets, so they stay in it."""
+
+
 ApiKey = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
 
@@ -29,10 +34,17 @@ class Endpoint:
     trust_env: bool = True
 
     async def sign_in(self) -> tuple[dict[str, str], str]:
-        """Return the headers to send and a fingerprint of the key among them."""
-        key = self.api_key() if callable(self.api_key) else self.api_key
-        if inspect.isawaitable(key):
-            key = await key
+        """Return the headers to send and a fingerprint of the key among them.
+
+        Raises:
+            SignInFailed: The function that returns the key raised.
+        """
+        try:
+            key = self.api_key() if callable(self.api_key) else self.api_key
+            if inspect.isawaitable(key):
+                key = await key
+        except Exception as error:
+            raise SignInFailed(f"the api_key function raised {type(error).__name__}") from error
         if key is None:
             return dict(self.headers), ""
         return {"Authorization": f"Bearer {key}", **self.headers}, _fingerprint(key)

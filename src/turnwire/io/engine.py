@@ -14,7 +14,8 @@ import aiohttp
 from turnwire.core.actions import Action, Close, Deliver, Dial, Finish, Post, Send
 from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
-from turnwire.io.http import post
+from turnwire.io.endpoint import SignInFailed
+from turnwire.io.http import Refused, post
 from turnwire.io.inbox import Inbox
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
@@ -182,8 +183,11 @@ class Engine:
             self._pool.refused(
                 connection, refusal.status, refusal.headers, refusal.body, self._loop.time()
             )
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, SignInFailed) as error:
             self._pool.lost(connection, CloseInfo(1006, _describe(error)), self._loop.time())
+        except Exception:  # noqa: BLE001  # a mistake of ours must not leave anybody waiting
+            _log.exception("socket %d failed", connection)
+            self._pool.lost(connection, CloseInfo(1006, "internal error"), self._loop.time())
         else:
             _log.debug("socket %d closed with code %s", connection, close.code)
             self._pool.lost(connection, close, self._loop.time())
@@ -223,14 +227,21 @@ class Engine:
 
     async def _run_exchange(self, connection: int, body: bytes) -> None:
         """The life of one HTTP exchange."""
-        headers, _ = await self._endpoint.sign_in()
 
         def piece(data: bytes) -> bool:
             self._pool.received(connection, data, self._loop.time())
             self._act()
             return self._pool.expects(connection)
 
-        end = await post(self._session, self._endpoint.http_url, headers, body, piece)
+        end: CloseInfo | Refused
+        try:
+            headers, _ = await self._endpoint.sign_in()
+            end = await post(self._session, self._endpoint.http_url, headers, body, piece)
+        except SignInFailed as error:
+            end = CloseInfo(None, _describe(error))
+        except Exception:  # noqa: BLE001  # as above
+            _log.exception("exchange %d failed", connection)
+            end = CloseInfo(None, "internal error")
         now = self._loop.time()
         if isinstance(end, CloseInfo):
             self._pool.lost(connection, end, now)

@@ -1,7 +1,7 @@
 """The background thread in which a blocking client's engine lives.
 
 Lanes, pings and age limits go on while a blocking caller does nothing, so somebody must be
-reading: ADR docs/decisions/0004-blocking.md.
+reading: ADR docs/decisions/0004-sync-portal.md.
 """
 
 from __future__ import annotations
