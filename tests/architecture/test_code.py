@@ -40,6 +40,7 @@ PURE = {
     "turnwire",
     "types",
     "typing",
+    "weakref",
 }
 IMPURE_BUILTINS = {"breakpoint", "exec", "eval", "input", "open", "print"}
 

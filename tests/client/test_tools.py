@@ -1,10 +1,12 @@
 """Python functions as tools: their schemas, and what makes one impossible."""
 
+import decimal
 import enum
 import functools
 import pathlib
 import re
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 import msgspec
 import pytest
 
+from turnwire.client.json_schema import strict_violations
 from turnwire.client.tools import FunctionTool, tool
 from turnwire.errors import ConfigError
 
@@ -39,6 +42,11 @@ class Point:
 class Tree:
     value: int
     left: "Tree | None"
+
+
+@dataclass
+class Links:
+    next: "Links | None" = None
 
 
 class Filters(TypedDict):
@@ -152,6 +160,18 @@ def test_a_function_without_a_docstring_has_no_description() -> None:
             },
             False,
         ),
+        (
+            dict[str, str] | None,
+            {
+                "anyOf": [
+                    {"type": "object", "additionalProperties": {"type": "string"}},
+                    {"type": "null"},
+                ]
+            },
+            False,
+        ),
+        (uuid.UUID, {"type": "string", "format": "uuid"}, True),
+        (decimal.Decimal, {"type": "string", "format": "decimal"}, False),
         (Annotated[str, msgspec.Meta(max_length=3)], {"type": "string", "maxLength": 3}, False),
     ],
 )
@@ -180,6 +200,19 @@ def test_a_type_that_contains_itself_stays_a_definition() -> None:
         | {"$defs": {"Tree": schema(inside)}},
         "strict": True,
     }
+
+
+def test_a_definition_can_keep_a_tool_from_being_strict() -> None:
+    def count(links: Links) -> None: ...
+
+    def describe(tree: Annotated[Tree, "All of it."]) -> None: ...
+
+    violations = [next(strict_violations(parameters(function))) for function in (count, describe)]
+
+    assert violations == [
+        "Links.next: has a default, so the model may leave it out",
+        "arguments.tree: a type that contains itself cannot have a description or a default",
+    ]
 
 
 MARKER = object()
@@ -214,6 +247,12 @@ class Box:
         return times
 
 
+@functools.cache
+def cached(at: "Color") -> str:
+    """Look."""
+    return at.value
+
+
 @functools.wraps(weather)
 def wrapped_weather(*args: Any, **kwargs: Any) -> Any:
     return weather(*args, **kwargs)
@@ -228,6 +267,7 @@ def wrapped_weather(*args: Any, **kwargs: Any) -> Any:
         (functools.partial(weather, "Oslo"), "weather", "Tell the weather.", DAYS),
         (functools.partial(Box().open), "open", "Open it.", KEY),
         (wrapped_weather, "weather", "Tell the weather.", CITY | DAYS),
+        (cached, "cached", "Look.", {"at": {"type": "string", "enum": ["blue", "red"]}}),
         (len, "len", "Return the number of items in a container.", {"obj": {}}),
     ],
 )

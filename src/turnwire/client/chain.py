@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turnwire.client.tools import Tool
     from turnwire.core.request import TurnRequest
     from turnwire.events import Event, Response
+    from turnwire.events.conversion import ToolCall
     from turnwire.io.engine import Engine
 
 _NOT_IN_CHAINS = {
@@ -139,8 +140,8 @@ class AsyncChain:
                     if on_event is not None:
                         on_event(event)
                 response = await turn.get_final_response()
-            calls = assistant_message(response).tool_calls
-            if not calls or not all(map(self._toolbox.can_run, calls)):
+            calls = self._calls_to_run(response)
+            if not calls:
                 return response
             if not turns_left:
                 break
@@ -150,6 +151,14 @@ class AsyncChain:
             " the calls in `error.response` with `chain.turn`",
             response=response,  # pyright: ignore[reportPossiblyUnboundVariable]  # max_turns is positive
         )
+
+    def _calls_to_run(self, response: Response) -> list[ToolCall]:
+        """Return the calls of a response, or none if the caller has to do something first."""
+        answer = assistant_message(response)
+        if answer.stop_reason != "tool_calls":  # cut off perhaps in the middle of a call
+            return []
+        runnable = {call.call_id for call in answer.tool_calls if self._toolbox.can_run(call)}
+        return answer.tool_calls if runnable.issuperset(self._chain.unanswered) else []
 
     def _turn(
         self,
