@@ -158,7 +158,7 @@ class AsyncChain:
         if answer.stop_reason != "tool_calls":  # cut off perhaps in the middle of a call
             return []
         runnable = {call.call_id for call in answer.tool_calls if self._toolbox.can_run(call)}
-        return answer.tool_calls if runnable.issuperset(self._chain.unanswered) else []
+        return list(answer.tool_calls) if runnable.issuperset(self._chain.unanswered) else []
 
     def _turn(
         self,
