@@ -43,7 +43,7 @@ class HistoryItem:
         encoded: Its JSON, sent byte for byte whenever it must be sent.
     """
 
-    __slots__ = ("_alternates", "_digests", "_kind", "encoded")
+    __slots__ = ("_alternates", "_digests", "_echoed", "_kind", "encoded")
 
     def __init__(self, encoded: bytes, *alternates: bytes) -> None:
         """Make an item.
@@ -56,6 +56,7 @@ class HistoryItem:
         self.encoded = encoded
         self._alternates = alternates
         self._digests: frozenset[bytes] | None = None
+        self._echoed = encoded
         self._kind: _Kind | None = None
 
     @classmethod
@@ -89,8 +90,17 @@ class HistoryItem:
         return self._digests
 
     def same(self, other: HistoryItem) -> bool:
-        """Say whether the two are the same item; cheap when their bytes are equal."""
-        return self.encoded == other.encoded or not self.digests.isdisjoint(other.digests)
+        """Say whether the two are the same item.
+
+        Cheap when the bytes are equal to these, or to those in which the caller last handed the
+        item back: then nothing is hashed again.
+        """
+        if other.encoded in (self.encoded, self._echoed):
+            return True
+        if self.digests.isdisjoint(other.digests):
+            return False
+        self._echoed = other.encoded
+        return True
 
 
 def digest(encoded: bytes) -> bytes:
