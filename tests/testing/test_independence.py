@@ -1,0 +1,33 @@
+"""The peer is worth something because it shares nothing with what it tests."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import turnwire.testing
+
+FOLDER = Path(turnwire.testing.__file__).parent
+PEER = (
+    "clock handshake lanes model peer plan rules script steps wires".split()  # noqa: SIM905
+)
+
+
+@pytest.mark.parametrize("name", PEER)
+def test_the_peer_imports_nothing_of_turnwire_but_itself(name: str) -> None:
+    tree = ast.parse((FOLDER / f"{name}.py").read_text())
+    imported = {
+        module
+        for node in ast.walk(tree)
+        for module in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    ours = {module for module in imported if module.split(".")[0] == "turnwire"}
+    assert set() == {module for module in ours if not module.startswith("turnwire.testing.")}
