@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from turnwire.client.turn import AsyncTurn
     from turnwire.core.chain import ChainMiss
     from turnwire.core.statistics import PoolStatistics
-    from turnwire.errors import TurnwireError
     from turnwire.events import Event, Response, Usage
     from turnwire.io.endpoint import ApiKey
 
@@ -140,11 +139,31 @@ class Responses:
         **params: Unpack[TurnParams],
     ) -> Turn: ...
 
-    def create(self, *, stream: bool = False, **arguments: Any) -> Response | Turn:
+    def create(
+        self,
+        *,
+        input: Input | None = None,  # noqa: A002  # the SDK's name
+        stream: bool = False,
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response | Turn:
         """Run one turn; see :meth:`AsyncResponses.create`."""
+        turn = self.stream(
+            input=input,
+            previous_response_id=previous_response_id,
+            tools=tools,
+            generate=generate,
+            transport=transport,
+            timeout=timeout,
+            **params,
+        )
         if stream:
-            return self.stream(**arguments).submit()
-        with self.stream(**arguments) as turn:
+            return turn.submit()
+        with turn:
             return turn.get_final_response()
 
     def stream(
@@ -237,7 +256,6 @@ class Turn:
         self._portal = portal
         self._turn = turn
         self._batch: deque[Event] = deque()
-        self._error: TurnwireError | None = None
 
     def submit(self) -> Self:
         """Start the turn; ``with`` does this for you."""
@@ -269,6 +287,11 @@ class Turn:
             raise StopIteration
         return self._batch.popleft()
 
+    def next_batch(self) -> deque[Event]:
+        """Return all events that have arrived, waiting for the first; empty at the end."""
+        batch, self._batch = self._batch, deque()
+        return batch or self._portal.call(self._turn.next_batch())
+
     def text_deltas(self) -> Iterator[str]:
         """Iterate only the text, as it comes."""
         for event in self:
@@ -276,7 +299,8 @@ class Turn:
                 yield event.delta
 
     def get_final_response(self) -> Response:
-        """Wait for the end and return the response."""
+        """Wait for the end and return the response; events that were not read are passed over."""
+        self._batch.clear()
         return self._portal.call(self._turn.get_final_response())
 
     @property

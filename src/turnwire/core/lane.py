@@ -104,21 +104,20 @@ class Lanes(Generic[T]):
     Args:
         active_limit: Turns at once, over all lanes: 16 on the hosted service.
         named_limit: Distinct names for the life of the socket, never released: 32.
+
+    Attributes:
+        by_name: Every lane that has been used, and the default one; change it by methods only.
     """
 
     def __init__(self, active_limit: int = 16, named_limit: int = 32) -> None:
         self.active_limit = active_limit
         self.named_limit = named_limit
-        self._lanes: dict[LaneName, Lane[T]] = {None: Lane(None)}
+        self.by_name: dict[LaneName, Lane[T]] = {None: Lane(None)}
         self._active = 0
         self._ready: deque[Lane[T]] = deque()  # lane heads that wait for one of the 16 places
 
     def __iter__(self) -> Iterator[Lane[T]]:
-        return iter(self._lanes.values())
-
-    def get(self, name: LaneName) -> Lane[T] | None:
-        """Return the lane of that name if it has been used."""
-        return self._lanes.get(name)
+        return iter(self.by_name.values())
 
     @property
     def active(self) -> int:
@@ -133,11 +132,11 @@ class Lanes(Generic[T]):
     @property
     def names_left(self) -> int:
         """How many more names this socket takes."""
-        return self.named_limit - (len(self._lanes) - 1)
+        return self.named_limit - (len(self.by_name) - 1)
 
     def refusal(self, name: LaneName) -> LaneRefusal | None:
         """Say why a ``stream_id`` cannot be used, or None if it can."""
-        if name is None or name in self._lanes:
+        if name is None or name in self.by_name:
             return None
         if not _NAME.fullmatch(name):
             return "invalid_stream_id"
@@ -145,9 +144,9 @@ class Lanes(Generic[T]):
 
     def open(self, name: LaneName) -> Lane[T]:
         """Return the lane of that name, made if need be; the caller has checked ``refusal``."""
-        lane = self._lanes.get(name)
+        lane = self.by_name.get(name)
         if lane is None:
-            lane = self._lanes[name] = Lane(name)
+            lane = self.by_name[name] = Lane(name)
         return lane
 
     def take(self, lane: Lane[T], turn: T, now: float) -> None:
@@ -166,9 +165,9 @@ class Lanes(Generic[T]):
 
     def adopt_as_default(self, lane: Lane[T]) -> None:
         """Treat a lane as the default one: the server ignored or refused its name."""
-        del self._lanes[lane.name]
+        del self.by_name[lane.name]
         lane.name = None
-        self._lanes[None] = lane
+        self.by_name[None] = lane
 
     # The server's half: turns queue behind their lane, lane heads behind the 16 places.
 

@@ -58,7 +58,7 @@ class Params:
             name: encode(value) for name, value in values.items() if value is not None
         }
         self.encoded = b",".join(
-            b'"%s":%s' % (name.encode(), self.fields[name]) for name in self.fields
+            b"%s:%s" % (encode(name), value) for name, value in self.fields.items()
         )
         self.stored = self.fields.get("store") != b"false"
 

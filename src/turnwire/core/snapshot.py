@@ -51,7 +51,7 @@ _PARTS: Final[dict[type[Event], tuple[str, str, str, str]]] = {
     ResponseReasoningSummaryTextDeltaEvent: ("reasoning", "summary", "summary_text", "text"),
 }
 DELTAS: Final = frozenset({*_FIELD, *_PARTS})
-_JOIN_AFTER: Final = 1024  # bounds what unread deltas cost in memory beyond their text
+_JOIN_AFTER: Final = 8192  # bounds what deltas cost in memory beyond their text
 
 _Key = tuple[int, type[Event], int]  # output index, kind of delta, part index
 
@@ -71,16 +71,19 @@ class Snapshot:
     def add(self, event: Event) -> None:
         """Note one event."""
         if type(event) in DELTAS:
-            self._deltas.append(event)  # type: ignore[arg-type]  # DELTAS are the classes of Delta
-            if len(self._deltas) > _JOIN_AFTER:
-                self._join()
+            self.add_delta(event)  # type: ignore[arg-type]  # DELTAS are the classes of Delta
         elif isinstance(event, ResponseOutputItemDoneEvent):
-            self._forget_deltas(event.output_index)
-            self.finished[event.output_index] = bytes(event.item_raw)
+            self._finish(event.output_index, bytes(event.item_raw))
         elif isinstance(event, ResponseOutputItemAddedEvent):
             self._started[event.output_index] = bytes(event.item_raw)
         elif isinstance(event, ResponseCreatedEvent):
             self.first = event.response
+
+    def add_delta(self, event: Delta) -> None:
+        """Note one delta: by far the most common event."""
+        self._deltas.append(event)
+        if len(self._deltas) > _JOIN_AFTER:
+            self._join()
 
     def _join(self) -> None:
         for delta in self._deltas:
@@ -90,9 +93,11 @@ class Snapshot:
             self._texts.setdefault(key, []).append(delta.delta)
         self._deltas.clear()
 
-    def _forget_deltas(self, output_index: int) -> None:
+    def _finish(self, output_index: int, item: bytes) -> None:
+        """Keep the whole item instead of the pieces that it came in."""
+        self.finished[output_index] = item
         self._started.pop(output_index, None)
-        self._join()
+        self._deltas = [delta for delta in self._deltas if delta.output_index != output_index]
         for key in [key for key in self._texts if key[0] == output_index]:
             del self._texts[key]
 

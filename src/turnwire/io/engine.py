@@ -59,6 +59,7 @@ class Engine:
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by connection
         self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None
         self._session = open_session(trust_env=endpoint.trust_env)
 
     @property
@@ -103,9 +104,10 @@ class Engine:
         """End everything: turns fail, sockets close, tasks end, nothing is left."""
         self._pool.close(self._loop.time())
         self._act()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=5.0)
+        # What is left carries nothing: dials, and the tails of HTTP streams.
         tasks = {*self._tasks.values(), *self._closing}
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -122,7 +124,7 @@ class Engine:
             else:
                 self._do(action)
         deadline = self._pool.deadline()
-        if deadline != (self._timer.when() if self._timer else None):
+        if deadline != self._armed:
             self._arm(deadline)
 
     def _do(self, action: Action) -> None:
@@ -144,9 +146,10 @@ class Engine:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+        self._armed = deadline
 
     def _tick(self) -> None:
-        self._timer = None
+        self._timer = self._armed = None
         self._pool.tick(self._loop.time())
         self._act()
 
