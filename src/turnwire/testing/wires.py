@@ -157,8 +157,8 @@ class Connection:
         """Close with the closing handshake, and wait for the client's half of it."""
         self._closing = True
         # Not the library's close(): that one ends the TCP connection at once while we are reading.
-        payload = b"" if code == NO_CODE else struct.pack("!H", code) + reason.encode()
-        await self._websocket.send_frame(payload, WSMsgType.CLOSE)
+        data = b"" if code == NO_CODE else struct.pack("!H", code) + reason.encode()
+        await self._websocket.send_frame(data, WSMsgType.CLOSE)
         await self._ended.wait()
 
     def drop(self, *, reset: bool = False) -> None:
