@@ -1,0 +1,210 @@
+"""The web application: WebSocket, SSE and JSON on one path, and a few pages beside it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from turnwire.events import encode
+from turnwire.gateway.access import refused_access
+from turnwire.gateway.downstream.open_work import OpenWork
+from turnwire.gateway.downstream.post import PostedTurn
+from turnwire.gateway.downstream.websocket import DownstreamSocket
+from turnwire.gateway.refusal import RequestRefused
+from turnwire.gateway.settings import Settings
+from turnwire.gateway.statistics import Statistics
+from turnwire.gateway.store import MemoryStore, Store
+from turnwire.gateway.turns import Turns
+from turnwire.gateway.upstreams.scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from turnwire.gateway.json_shapes import Json
+    from turnwire.gateway.upstreams import Upstream
+
+
+_log = logging.getLogger(__name__)
+
+# Interop rule R1: every path that real clients dial.
+RESPONSES_PATHS: Final = (
+    "/v1/responses",
+    "/responses",
+    "/v1/codex/responses",
+    "/backend-api/codex/responses",
+)
+
+_KEY_PROTOCOL: Final = "openai-insecure-api-key."
+
+STATISTICS: Final = web.AppKey("statistics", Statistics)
+WORK: Final = web.AppKey("work", OpenWork)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    upstream: Upstream | None = None,
+    store: Store | None = None,
+) -> web.Application:
+    """Return the gateway as an application of ``aiohttp.web``.
+
+    Run it with ``handler_cancellation=True``, as :class:`Gateway` does, so that an HTTP client
+    that vanishes stops its model run at once.
+
+    Args:
+        settings: The defaults if None.
+        upstream: The model; the scripted one if None.
+        store: Where responses are kept; in memory if None.
+    """
+    settings = settings or Settings()
+    routes = _Routes(
+        settings,
+        upstream or ScriptedUpstream(),
+        store or MemoryStore(settings.store_bytes, settings.store_responses),
+    )
+    app = web.Application(
+        middlewares=[_answers_in_json, routes.guard], client_max_size=settings.max_message_bytes
+    )
+    app[STATISTICS] = routes.statistics
+    app[WORK] = routes.work
+    for path in RESPONSES_PATHS:
+        app.router.add_get(path, routes.connect, allow_head=False)
+        app.router.add_post(path, routes.create)
+        app.router.add_get(path + "/{id}", routes.retrieve)
+    for path in ("/v1/models", "/models"):
+        app.router.add_get(path, routes.list_models)
+    app.router.add_get("/healthz", routes.health)
+    app.on_shutdown.append(routes.stop)
+    return app
+
+
+class _Routes:
+    def __init__(self, settings: Settings, upstream: Upstream, store: Store) -> None:
+        self._settings = settings
+        self._upstream = upstream
+        self._store = store
+        self.statistics = Statistics()
+        self.work = OpenWork()
+        self._turns = Turns(upstream, store, self.statistics)
+
+    @web.middleware
+    async def guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        hosts = request.headers.getall("Host", [])
+        reason = refused_access(
+            self._settings,
+            host=", ".join(hosts) if hosts else None,
+            origin=request.headers.get("Origin"),
+        )
+        if reason is not None:
+            raise RequestRefused(reason, status=403, code="access_denied")
+        return await handler(request)
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        upgrade = request.headers.get("Upgrade", "").strip().lower() == "websocket"
+        if not upgrade or not self._settings.websocket:
+            return _upgrade_required(wanted=self._settings.websocket)
+        self._refuse_if_stopping()
+        socket = DownstreamSocket(
+            self._turns,
+            self._settings,
+            self.statistics,
+            default_model=request.query.get("model"),
+            protocols=_acceptable(request.headers.get("Sec-WebSocket-Protocol", "")),
+        )
+        with self.work.socket(socket):
+            return await socket.serve(request)
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        self._refuse_if_stopping()
+        with self.work.request():
+            return await PostedTurn(self._turns, self._settings, self.statistics).serve(request)
+
+    def _refuse_if_stopping(self) -> None:
+        if self.work.stopping:
+            raise RequestRefused(
+                "The gateway is stopping. Try again later.", status=503, kind="server_error"
+            )
+
+    async def retrieve(self, request: web.Request) -> web.Response:
+        context = await self._store.get(request.match_info["id"])
+        if context is None:
+            raise RequestRefused(
+                "No response with this id is stored here.", status=404, param="response_id"
+            )
+        return web.Response(body=context.response, content_type="application/json")
+
+    async def stop(self, app: web.Application) -> None:  # noqa: ARG002
+        self.work.stop()
+
+    async def list_models(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        models = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "turnwire"}
+            for name in self._upstream.models
+        ]
+        return _json({"object": "list", "data": models})
+
+    async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        return _json({"status": "ok"})
+
+
+def _acceptable(offered: str) -> tuple[str, ...]:
+    """Choose among the subprotocols of a client; one that carries a key only if there is no other.
+
+    Whatever a client offers is accepted (interop rule R2): an offer without a taker fails in
+    browsers, and would be logged with the key in it.
+    """
+    protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
+    without_key = tuple(name for name in protocols if not name.startswith(_KEY_PROTOCOL))
+    return without_key or protocols
+
+
+def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=encode(body), status=status, content_type="application/json", headers=headers
+    )
+
+
+def _upgrade_required(*, wanted: bool) -> web.Response:
+    """Answer 426, on which the clients that can fall back to HTTP do so at once (R4)."""
+    message = (
+        "GET on this path opens a WebSocket; send `Upgrade: websocket`, or POST a create."
+        if wanted
+        else "WebSocket is switched off here; POST a create."
+    )
+    refusal = RequestRefused(message, status=426, code="upgrade_required")
+    return _json(refusal.body(), 426, {"Upgrade": "websocket"} if wanted else None)
+
+
+@web.middleware
+async def _answers_in_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Say every refusal in the shape that API clients read."""
+    try:
+        return await handler(request)
+    except RequestRefused as refusal:
+        return _json(refusal.body(), refusal.status)
+    except web.HTTPException as error:
+        if error.status < web.HTTPBadRequest.status_code:
+            raise
+        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        return _json(_body_of(error), error.status, kept)
+    except ConnectionError:
+        raise  # nobody is there to be answered
+    except Exception:  # noqa: BLE001  # the last resort: a client that waits must get an answer
+        _log.exception("a request failed")
+        failure = RequestRefused("The gateway failed.", status=500, kind="server_error")
+        return _json(failure.body(), failure.status)
+
+
+def _body_of(error: web.HTTPException) -> Json:
+    message = {
+        404: "There is nothing on this path. The API is on /v1/responses.",
+        405: "This path does not take this method.",
+        413: "The request body is too large.",
+    }.get(error.status, error.reason)
+    return RequestRefused(message, status=error.status).body()

@@ -1,0 +1,109 @@
+"""A chain as the gateway keeps it: one link a turn, older links shared, nothing ever copied.
+
+A turn costs what it adds.  Forks share their past; a link is immutable, so that any socket may
+read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from turnwire.events import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from turnwire.gateway.json_shapes import Json
+    from turnwire.gateway.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Context:
+    """What one turn added to its chain; ``parent`` holds the rest.
+
+    Attributes:
+        response_id: The id by which the chain goes on from here.
+        input: The turn's new input items, encoded.
+        output: The model's output items, encoded.
+        pending: Calls that wait for an output.
+        response: The response object, encoded, for those who ask for it later.
+        item_count: Items of the chain up to here.
+        content_bytes: Bytes of all items of the chain up to here.
+    """
+
+    response_id: str
+    parent: Context | None
+    input: tuple[bytes, ...]
+    output: tuple[bytes, ...]
+    pending: frozenset[str]
+    response: bytes
+    item_count: int
+    content_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """What this link alone holds."""
+        above = self.parent.content_bytes if self.parent else 0
+        return self.content_bytes - above + len(self.response)
+
+    def items(self) -> list[Json]:
+        """Return this turn's own items, input before output."""
+        return [msgspec.json.decode(item) for item in (*self.input, *self.output)]
+
+    def output_items(self) -> list[Json]:
+        """Return this turn's output items."""
+        return [msgspec.json.decode(item) for item in self.output]
+
+    def lineage(self) -> Iterator[Context]:
+        """Yield this link and those before it, newest first."""
+        link: Context | None = self
+        while link is not None:
+            yield link
+            link = link.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked: the chain so far, and what this turn adds.
+
+    Attributes:
+        parameters: The create's parameters; only those of this turn count, none are inherited.
+        parent: The chain before this turn, or None.
+        items: What this turn adds to the input.
+        encoded: The same items, encoded once.
+        pending: Calls that wait for an output after these items.
+    """
+
+    parameters: Parameters
+    parent: Context | None
+    items: Sequence[Json]
+    encoded: tuple[bytes, ...]
+    pending: frozenset[str]
+
+    @property
+    def item_count(self) -> int:
+        """Items of the whole input."""
+        return len(self.items) + (self.parent.item_count if self.parent else 0)
+
+    @property
+    def new_bytes(self) -> int:
+        """Bytes of the items that this turn adds."""
+        return sum(map(len, self.encoded))
+
+    def answered(self, response: Json, calls: frozenset[str]) -> Context:
+        """Return the link that this turn leaves behind; ``calls`` are those the model made."""
+        output = tuple(encode(item) for item in response["output"])
+        above = self.parent.content_bytes if self.parent else 0
+        return Context(
+            response_id=response["id"],
+            parent=self.parent,
+            input=self.encoded,
+            output=output,
+            pending=self.pending | calls,
+            response=encode(response) if self.parameters.store else b"",
+            item_count=self.item_count + len(output),
+            content_bytes=above + self.new_bytes + sum(map(len, output)),
+        )

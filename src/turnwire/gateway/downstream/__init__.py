@@ -1,0 +1,1 @@
+"""Towards the gateway's clients: sockets, and requests over HTTP."""

@@ -1,0 +1,62 @@
+"""What has to end before the gateway may stop: open sockets, and requests that are being served."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from turnwire.gateway.downstream.websocket import DownstreamSocket
+
+
+class OpenWork:
+    """Sockets and requests in progress.
+
+    Attributes:
+        stopping: True once nothing new is to be begun.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: set[DownstreamSocket] = set()
+        self._requests = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.stopping = False
+
+    @contextmanager
+    def socket(self, socket: DownstreamSocket) -> Generator[None]:
+        """Count a socket while it is open."""
+        self._sockets.add(socket)
+        try:
+            with self.request():
+                yield
+        finally:
+            self._sockets.discard(socket)
+
+    @contextmanager
+    def request(self) -> Generator[None]:
+        """Count a request while it is served."""
+        self._requests += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            if not self._requests:
+                self._idle.set()
+
+    def stop(self) -> None:
+        """Let every socket take no new turns, and close when its running ones have ended."""
+        self.stopping = True
+        for socket in tuple(self._sockets):
+            socket.drain()
+
+    async def drain(self, limit: float) -> None:
+        """Stop, and wait until everything has ended, for at most this many seconds."""
+        self.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._idle.wait()

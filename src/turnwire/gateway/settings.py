@@ -1,0 +1,66 @@
+"""Every setting of the gateway, with its default and its unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from turnwire.errors import ConfigError
+
+MIB: Final = 2**20
+
+_MAY_BE_ZERO: Final = frozenset({"port", "drain_timeout", "store_responses"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the gateway listens and what it allows.
+
+    Attributes:
+        host: Address or name to bind; loopback by default, so that nobody else gets in.
+        port: TCP port; 0 lets the system choose.
+        allowed_hosts: Further values of the ``Host`` header, without port; ``"*"`` allows any.
+        allowed_origins: Values of the browser's ``Origin`` header; ``"*"`` allows any.
+        websocket: False answers every upgrade with 426, so that clients fall back to HTTP.
+        max_message_bytes: Largest message or request body, after decompression.
+        max_age: Seconds after which a socket takes no more turns; 3600 on the hosted service.
+        heartbeat: Seconds between pings; a client that answers none for half of it is gone.
+        outbox_bytes: What may wait for a client that reads slowly before its model runs pause.
+        stall_timeout: Seconds without any progress in writing before a client is given up.
+        active_limit: Turns at once on one socket.
+        named_limit: Distinct lane names on one socket.
+        queue_bytes: Turns that may wait on one socket.
+        connection_bytes: Chains that one socket keeps for ``store=false``.
+        store_bytes: Stored responses, shared ancestors counted once.
+        store_responses: How many stored responses; 0 stores none.
+        drain_timeout: Seconds that running turns get to finish when the gateway stops.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    websocket: bool = True
+    max_message_bytes: int = 64 * MIB
+    max_age: float = 3600.0
+    heartbeat: float = 30.0
+    outbox_bytes: int = MIB
+    stall_timeout: float = 60.0
+    active_limit: int = 16
+    named_limit: int = 32
+    queue_bytes: int = 64 * MIB
+    connection_bytes: int = 256 * MIB
+    store_bytes: int = 256 * MIB
+    store_responses: int = 10_000
+    drain_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if value < 0 or (value == 0 and field.name not in _MAY_BE_ZERO):
+                raise ConfigError(f"`{field.name}` is {value}; give a number above 0")
+        for name in ("allowed_hosts", "allowed_origins"):
+            if isinstance(getattr(self, name), str):
+                raise ConfigError(f"`{name}` is a string; give a tuple of strings")

@@ -1,0 +1,178 @@
+"""The official `openai` package as the client of the gateway: HTTP, SSE and WebSocket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, BadRequestError, OpenAI, PermissionDeniedError
+
+from gateway.support import Json, function
+from turnwire.gateway import Gateway
+
+pytestmark = [pytest.mark.interop, pytest.mark.io]
+
+WEATHER = function("get_weather", "Weather of a city", city={"type": "string"})
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(
+        api_key="none", base_url=gateway.base_url, _strict_response_validation=True
+    ) as connected:
+        yield connected
+
+
+async def terminal(connection: Any) -> Any:
+    """Return the terminal event of the turn that was sent."""
+    async for event in connection:
+        if event.type in {"response.completed", "response.failed", "response.incomplete", "error"}:
+            return event
+    raise AssertionError("the socket closed before the terminal event")
+
+
+async def test_create(client: AsyncOpenAI) -> None:
+    response = await client.responses.create(model="any", input="Hello")
+    assert response.output_text == 'You said: "Hello". The context holds 1 item.'
+    assert response.usage is not None
+    assert response.usage.total_tokens > 0
+
+
+async def test_stream(client: AsyncOpenAI) -> None:
+    async with client.responses.stream(model="any", input="WORDS 5") as stream:
+        events = [event async for event in stream]
+        response = await stream.get_final_response()
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert "".join(deltas) == response.output_text == "one lane carries each turn"
+
+
+async def test_the_tool_loop_by_previous_response_id(client: AsyncOpenAI) -> None:
+    tools: Any = [WEATHER]
+    first = await client.responses.create(model="any", input="The weather in Oslo?", tools=tools)
+    (call,) = first.output
+    assert call.type == "function_call"
+    second = await client.responses.create(
+        model="any",
+        tools=tools,
+        previous_response_id=first.id,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}],
+    )
+    assert second.output_text == "FINAL after tool: \nrain"
+
+
+async def test_the_tool_loop_by_full_history_with_the_sdks_own_items(client: AsyncOpenAI) -> None:
+    tools: Any = [WEATHER]
+    history: list[Any] = [{"role": "user", "content": "The weather in Oslo?"}]
+    first = await client.responses.create(model="any", input=history, tools=tools)
+    history += first.output
+    history += [
+        {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+        for call in first.output
+        if call.type == "function_call"
+    ]
+    second = await client.responses.create(model="any", input=history, tools=tools, store=False)
+    assert second.output_text == "FINAL after tool: \nrain"
+
+
+async def test_a_refusal_is_the_sdks_exception(client: AsyncOpenAI) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        await client.responses.create(model="any", input="x", previous_response_id="resp_unknown")
+    assert (
+        caught.value.code,
+        caught.value.param,
+    ) == ("previous_response_not_found", "previous_response_id")
+    with pytest.raises(PermissionDeniedError):
+        await client.responses.create(
+            model="any", input="x", extra_headers={"Origin": "https://example.com"}
+        )
+
+
+async def test_retrieve(client: AsyncOpenAI) -> None:
+    response = await client.responses.create(model="any", input="Hello")
+    again = await client.responses.retrieve(response.id)
+    assert again.to_dict() == response.to_dict()
+
+
+async def test_models(client: AsyncOpenAI) -> None:
+    assert [model.id async for model in client.models.list()] == ["turnwire-demo"]
+
+
+async def test_connect_and_a_chain(client: AsyncOpenAI, gateway: Gateway) -> None:
+    async with client.responses.connect() as connection:
+        await connection.response.create(model="any", input="CALL f {}", store=False)
+        first = (await terminal(connection)).response
+        await connection.response.create(
+            model="any",
+            store=False,
+            previous_response_id=first.id,
+            input=[
+                {
+                    "type": "function_call_output",
+                    "call_id": first.output[0].call_id,
+                    "output": "42",
+                }
+            ],
+        )
+        assert (await terminal(connection)).response.output_text == "FINAL after tool: \n42"
+    assert gateway.statistics().sockets == 1
+
+
+async def test_connect_and_the_errors(client: AsyncOpenAI) -> None:
+    async with client.responses.connect() as connection:
+        await connection.response.create(model="any", input="x", previous_response_id="resp_none")
+        event = await terminal(connection)
+        assert (
+            event.type,
+            event.status,
+            event.error.code,
+        ) == ("error", 400, "previous_response_not_found")
+        await connection.response.create(model="any", input="x")
+        assert (await terminal(connection)).type == "response.completed"
+
+
+async def test_connect_and_a_warm_up(client: AsyncOpenAI) -> None:
+    async with client.responses.connect() as connection:
+        await connection.send(
+            {"type": "response.create", "model": "any", "input": "Hello", "generate": False}
+        )
+        warm = (await terminal(connection)).response
+        await connection.response.create(model="any", input=[], previous_response_id=warm.id)
+        answer = (await terminal(connection)).response
+        assert answer.output_text == 'You said: "Hello". The context holds 1 item.'
+
+
+async def test_connect_and_lanes_side_by_side(client: AsyncOpenAI) -> None:
+    async with client.responses.connect() as connection:
+        lanes = [f"lane-{number}" for number in range(20)]
+        for lane in lanes:
+            create: Json = {"type": "response.create", "model": "any", "input": lane}
+            await connection.send({**create, "stream_id": lane})  # type: ignore[arg-type]
+        texts: dict[str, str] = {}
+        while len(texts) < len(lanes):
+            event = await terminal(connection)
+            texts[event.stream_id] = event.response.output_text
+    assert texts == {lane: f'You said: "{lane}". The context holds 1 item.' for lane in lanes}
+
+
+def everything_blocking(base_url: str) -> tuple[str, str, str]:
+    with OpenAI(api_key="none", base_url=base_url) as client:
+        created = client.responses.create(model="any", input="WORDS 2").output_text
+        with client.responses.stream(model="any", input="WORDS 3") as stream:
+            streamed = stream.get_final_response().output_text
+        with client.responses.connect() as connection:
+            connection.response.create(model="any", input="WORDS 4")
+            for event in connection:
+                if event.type == "response.completed":
+                    return created, streamed, event.response.output_text
+    raise AssertionError("the socket closed before the terminal event")
+
+
+async def test_the_blocking_client(gateway: Gateway) -> None:
+    said = await asyncio.to_thread(everything_blocking, gateway.base_url)
+    assert said == ("one lane", "one lane carries", "one lane carries each")
