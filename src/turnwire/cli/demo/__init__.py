@@ -1,0 +1,1 @@
+"""``turnwire demo``: one agent's work, done over three transports and measured."""

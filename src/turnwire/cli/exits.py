@@ -1,0 +1,135 @@
+"""How the command ends: an exit code and one line for all that can be expected to happen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from turnwire.cli.terminal import console, one_line
+from turnwire.errors import (
+    ConfigError,
+    ConnectionLost,
+    DialTimeout,
+    QueueTimeout,
+    ToolLoopLimit,
+    TransportError,
+    TurnError,
+    TurnInterrupted,
+    TurnTimeout,
+    TurnwireError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_UNAUTHORIZED: Final = 401
+
+
+class ExitCode(IntEnum):
+    """What a script reads; the table is in docs/howto/command-line.md#exit-codes."""
+
+    OK = 0
+    TURN_FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 4
+    CTRL_C = 130  # 128 + SIGINT, as shells have it
+    BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+MEANINGS: Final = {
+    ExitCode.OK: "all went well",
+    ExitCode.TURN_FAILED: "a turn failed, --max-turns was reached, or demo runs are not comparable",
+    ExitCode.USAGE: "an option, the environment or the prompt is wrong; nothing was sent",
+    ExitCode.UNREACHABLE: "the server cannot be reached or refused the key; or a port is taken",
+    ExitCode.INTERRUPTED: "the answer was cut off; what had come is on stdout",
+    ExitCode.CTRL_C: "Ctrl-C",
+    ExitCode.BROKEN_PIPE: "whoever read stdout closed it",
+}
+
+
+@contextmanager
+def exits() -> Generator[None]:
+    """Turn what can be expected to go wrong into one red line on stderr and an exit code.
+
+    Raises:
+        typer.Exit: With the code.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.CTRL_C) from None
+    except BrokenPipeError:
+        _silence_stdout()
+        raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+    except TurnwireError as error:
+        complain(_line_about(error))
+        raise typer.Exit(exit_code_of(error)) from None
+
+
+def complain(message: str) -> None:
+    """Print one red line on stderr, without the key, should a server have repeated it."""
+    key = os.environ.get("OPENAI_API_KEY")
+    if key:
+        message = message.replace(key, "***")
+    console(stderr=True).print(f"error: {message}", style="red")
+
+
+def exit_code_of(error: TurnwireError) -> ExitCode:
+    """Return the exit code for an error."""
+    match error:
+        case ConfigError():
+            return ExitCode.UNREACHABLE if _is_of_the_system(error) else ExitCode.USAGE
+        case TurnTimeout() | ConnectionLost():
+            return ExitCode.INTERRUPTED
+        case TransportError() | TurnError(status=401):
+            return ExitCode.UNREACHABLE
+        case TurnInterrupted(delivery="queued" | "writing"):
+            return ExitCode.UNREACHABLE  # the server never answered
+        case TurnInterrupted():
+            return ExitCode.INTERRUPTED
+        case _:
+            return ExitCode.TURN_FAILED
+
+
+def _is_of_the_system(error: ConfigError) -> bool:
+    """Say whether the system refused, such as a port that is taken, and not a check of ours."""
+    return isinstance(error.__cause__, OSError)
+
+
+def _line_about(error: TurnwireError) -> str:
+    if isinstance(error, ToolLoopLimit):
+        return "the model still calls tools after all its turns; allow more with --max-turns"
+    return one_line(str(error)) + _hint(error)
+
+
+def _hint(error: TurnwireError) -> str:
+    """Return what to do next, where the error does not say it."""
+    if getattr(error, "status", None) == _UNAUTHORIZED:
+        return "; check OPENAI_API_KEY, and that --base-url is the server it belongs to"
+    match error:
+        case TurnTimeout():
+            return "; give it more with --timeout"
+        case QueueTimeout():
+            return "; try again later"
+        case DialTimeout():
+            return "; check --base-url and the network"
+        case TransportError() if exit_code_of(error) is ExitCode.UNREACHABLE:
+            return "; check --base-url, and that the server runs"
+        case TurnInterrupted() if exit_code_of(error) is ExitCode.UNREACHABLE:
+            return "; check --base-url, and that the server runs"
+        case TurnError(retryable=True):
+            return "; the same may succeed later"
+        case _:
+            return ""
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining about the pipe once more when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
