@@ -59,7 +59,7 @@ def test_results_keep_the_rounds_in_their_order(job: Job) -> None:
     comparison = comparison_of(job, 0.05, runs)
     assert (comparison.rounds, comparison.rtt, comparison.disagreements) == (3, 0.05, ())
     assert [result.way for result in comparison.results] == list(WAYS)
-    assert comparison.results[0].wall == Spread((3.0, 1.0, 1.5))
+    assert comparison.results[0].wall == Spread.of([3.0, 1.0, 1.5])
     assert (comparison.results[2].turns, comparison.results[2].calls) == (3, 2)
 
 
@@ -143,11 +143,15 @@ def test_the_verdict_is_what_the_numbers_say(job: Job, case: str) -> None:
 @pytest.mark.parametrize(
     ("mine", "theirs", "decision"),
     [
-        (Spread((1.0, 3.0, 1.0)), Spread((2.0, 2.0, 2.0)), "tie"),  # not in every round
-        (Spread((1.0, 1.0, 1.0)), Spread((1.05, 1.05, 1.05)), "tie"),
-        (Spread((1.0, 1.0, 1.0)), Spread((1.06, 1.06, 1.06)), "difference"),
-        (Spread((1.0, 1.0, 3.0)), Spread((2.0, 2.0, 6.0)), "difference"),  # a slow round for both
-        (Spread((2.0, 1.9, 2.1)), Spread((1.0, 0.9, 1.1)), "difference"),
+        (Spread.of([1.0, 3.0, 1.0]), Spread.of([2.0, 2.0, 2.0]), "tie"),  # not in every round
+        (Spread.of([1.0, 1.0, 1.0]), Spread.of([1.05, 1.05, 1.05]), "tie"),
+        (Spread.of([1.0, 1.0, 1.0]), Spread.of([1.06, 1.06, 1.06]), "difference"),
+        (
+            Spread.of([1.0, 1.0, 3.0]),
+            Spread.of([2.0, 2.0, 6.0]),
+            "difference",
+        ),  # a slow round for both
+        (Spread.of([2.0, 1.9, 2.1]), Spread.of([1.0, 0.9, 1.1]), "difference"),
     ],
 )
 def test_a_tie_is_a_difference_that_the_runs_cannot_show(

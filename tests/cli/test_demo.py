@@ -100,7 +100,9 @@ async def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 def test_runs_that_cannot_be_compared_are_an_error_said_aloud(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    results = tuple(Result(way, 2, 1, *[Spread((1.0,))] * 4, sent_per_turn=(1, 1)) for way in WAYS)
+    results = tuple(
+        Result(way, 2, 1, *[Spread.of([1.0])] * 4, sent_per_turn=(1, 1)) for way in WAYS
+    )
     found = Comparison("Why?", 0.0, 1, results, "Because.", ("WebSocket chain: another answer",))
     monkeypatch.setattr(command, "_measure", lambda *_: found)
     console.cache_clear()

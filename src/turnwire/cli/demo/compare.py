@@ -32,14 +32,15 @@ class Audience(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One number as the rounds gave it, in their order."""
+    """One number: the median to quote, and the values of the rounds in their order."""
 
+    median: float
     values: tuple[float, ...]
 
-    @property
-    def median(self) -> float:
-        """The value to quote."""
-        return median(self.values)
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Boil the values of the rounds down."""
+        return cls(median(values), tuple(values))
 
     def always_differs(self, other: Spread) -> bool:
         """Say whether the same one was smaller in every round.
@@ -127,10 +128,10 @@ def _result(runs: Sequence[Run]) -> Result:
         way=last.way,
         turns=last.turns,
         calls=len(last.calls),
-        sent=Spread(tuple(run.sent for run in runs)),
-        received=Spread(tuple(run.received for run in runs)),
-        wall=Spread(tuple(run.wall for run in runs)),
-        cpu=Spread(tuple(run.cpu for run in runs)),
+        sent=Spread.of([run.sent for run in runs]),
+        received=Spread.of([run.received for run in runs]),
+        wall=Spread.of([run.wall for run in runs]),
+        cpu=Spread.of([run.cpu for run in runs]),
         sent_per_turn=last.sent_per_turn,
     )
 
