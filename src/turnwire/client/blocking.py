@@ -84,7 +84,7 @@ class Client:
 
     def statistics(self) -> PoolStatistics | None:
         """Return counters of sockets, turns and chains; None before the first turn."""
-        return self._client.statistics()
+        return self._portal.look(self._client.statistics)
 
     def close(self) -> None:
         """Close everything and end the thread; calling it again does nothing."""
@@ -275,7 +275,8 @@ class Turn:
 
     def close(self) -> None:
         """Cancel the turn if it has not ended."""
-        self._portal.call(self._turn.aclose())
+        if not self._portal.closed:  # which ended it
+            self._portal.call(self._turn.aclose())
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -351,4 +352,4 @@ class Turn:
     @property
     def partial(self) -> Response:
         """What has arrived so far."""
-        return self._turn.partial
+        return self._portal.look(lambda: self._turn.partial)

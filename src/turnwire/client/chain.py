@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
-from turnwire.client.params import TurnParams, encode_input
+from turnwire.client.params import TurnParams, encode_input, extra_fields
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
 from turnwire.core.chain import Chain
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NOT_IN_CHAINS = {
     "conversation": "the chain is the conversation",
+    "generate": "use `warm_up`",
     "previous_response_id": "the chain keeps it",
 }
 
@@ -46,9 +47,7 @@ class AsyncChain:
         transport: Transport | None,
         params: TurnParams,
     ) -> None:
-        for name, why in _NOT_IN_CHAINS.items():
-            if params.get(name) is not None:
-                raise ConfigError(f"`{name}` cannot be given to a chain: {why}")
+        _check(params)
         self._runtime = runtime
         self._transport: Transport | None = transport
         self._toolbox = Toolbox(tools or ())
@@ -94,6 +93,7 @@ class AsyncChain:
         """
         if (input is None) == (history is None):
             raise ConfigError("give either `input` (what is new) or `history` (all of it)")
+        _check(params)
         return self._turn(input, history, timeout, params, warm_up=False)
 
     async def warm_up(self, input: Input = ()) -> Response:  # noqa: A002  # the SDK's name
@@ -169,7 +169,8 @@ class AsyncChain:
         *,
         warm_up: bool,
     ) -> AsyncTurn:
-        items = encode_input(history if history is not None else new or ())
+        given = new if history is None else history
+        items = encode_input(() if given is None else given)
         encoded = (
             self._runtime.encode_params({**self._given, **params}, self._transport)
             if params
@@ -188,3 +189,10 @@ class AsyncChain:
             )
 
         return AsyncTurn(start)
+
+
+def _check(params: TurnParams) -> None:
+    given = {**params, **extra_fields(params)}
+    for name, why in _NOT_IN_CHAINS.items():
+        if given.get(name) is not None:
+            raise ConfigError(f"`{name}` cannot be given to a chain: {why}")

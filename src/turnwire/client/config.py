@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from turnwire.errors import ConfigError
-from turnwire.io.endpoint import ApiKey, Endpoint
+from turnwire.io.endpoint import ApiKey, Endpoint, fits_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,13 +54,21 @@ def endpoint_of(
             "no API key: set OPENAI_API_KEY or pass api_key=…; or run `turnwire serve` and pass"
             ' base_url="http://127.0.0.1:8080/v1", which needs none'
         )
+    websocket_url = responses_url(base_url or DEFAULT_BASE_URL, _SOCKET_SCHEMES)
+    if isinstance(api_key, str) and not fits_header(api_key):
+        raise ConfigError("`api_key` contains a line break; strip it")
+    if api_key is not None and "@" in urlsplit(websocket_url).netloc:
+        raise ConfigError("`base_url` names a user and there is an API key; give one of the two")
     headers = {
         "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
         "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
         **(default_headers or {}),
     }
+    for name, value in headers.items():
+        if not (fits_header(name) and fits_header(value or "")):
+            raise ConfigError(f"`default_headers` or the environment: {name!r} has a line break")
     return Endpoint(
-        websocket_url=responses_url(base_url or DEFAULT_BASE_URL, _SOCKET_SCHEMES),
+        websocket_url=websocket_url,
         http_url=responses_url(base_url or DEFAULT_BASE_URL, _HTTP_SCHEMES),
         api_key=api_key,
         headers={name: value for name, value in headers.items() if value is not None},
@@ -70,8 +78,12 @@ def endpoint_of(
 
 def responses_url(base_url: str, schemes: Mapping[str, str]) -> str:
     """Return the URL of the Responses resource below a base URL; its query is kept."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in schemes or not parts.hostname:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address, a port that is no number
+        usable = False
+    if not usable:
         raise ConfigError(
             f"base_url must look like https://host/v1, not {_without_secrets(base_url)!r}"
         )

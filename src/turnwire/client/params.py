@@ -57,6 +57,9 @@ _KNOWN: Final = frozenset({*TurnParams.__annotations__, "tools", "generate"}) - 
 _NOT_HERE: Final = {
     "stream_id": "turnwire chooses lanes; to name them yourself use `turnwire.connect`",
     "background": "a background response has no socket to come back on; use the official SDK",
+    "input": "it has an argument of its own",
+    "previous_response_id": "it has an argument of its own, and chains keep it themselves",
+    "stream": "ask `create` for it, or use `stream(…)`",
     "type": "it is added for you",
 }
 
@@ -79,9 +82,10 @@ def encode_params(given: Mapping[str, Any], transport: Transport) -> Params:
         ConfigError: A name is unknown or does not fit the transport; or JSON cannot hold a value.
     """
     fields = {name: value for name, value in given.items() if value is not None}
-    extra: Mapping[str, Any] = fields.pop("extra_body", None) or {}
-    for name in fields:
-        if name not in _KNOWN:
+    extra = extra_fields(fields)
+    fields.pop("extra_body", None)
+    for name in (*fields, *extra):
+        if name in _NOT_HERE or not (name in _KNOWN or name in extra):
             raise ConfigError(_unknown(name))
     fields |= extra
     if transport == "http" and fields.get("generate") is False:
@@ -90,6 +94,18 @@ def encode_params(given: Mapping[str, Any], transport: Transport) -> Params:
         return Params(fields)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a parameter cannot be sent as JSON: {error}") from error
+
+
+def extra_fields(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is in ``extra_body``.
+
+    Raises:
+        ConfigError: It is not a dict with names for keys.
+    """
+    extra: Any = given.get("extra_body") or {}
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
+        raise ConfigError("`extra_body` must be a dict of fields by name")
+    return extra
 
 
 def _unknown(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire import errors
@@ -35,27 +36,42 @@ def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> erro
         return _TIMEOUTS[kind](failure.message)
     if kind in (FailureKind.DIAL, FailureKind.REFUSED):
         return dial_error(failure)
+    if failure.status == _UNAUTHORIZED and turn.request.transport == "http":
+        # The same for both transports: over HTTP each turn signs in for itself.
+        message = f"the server refused the turn with HTTP 401: {failure.message}"
+        return dial_error(replace(failure, message=message))
     if kind is FailureKind.SLOW_CONSUMER:
         return errors.SlowConsumer(failure.message, limit_bytes=failure.limit_bytes)
     about: dict[str, Any] = {
-        "code": failure.code,
-        "status": failure.status,
-        "type": failure.type,
-        "param": failure.param,
         "response_id": turn.response_id,
-        "headers": failure.headers,
         "delivery": turn.delivery,
-        "retryable": is_retryable(failure),
         "partial": partial,
     }
     if kind is FailureKind.SERVER:
-        return _server_error_class(failure)(_server_message(failure), **about)
+        return server_error(failure, **about)
+    about |= _said(failure)
     if kind is FailureKind.TOO_LARGE:
         return errors.RequestTooLarge(failure.message, **about)
     interrupted = errors.TurnInterrupted(f"the turn was cut off: {failure.message}", **about)
     interrupted.last_sequence_number = turn.last_sequence_number
     interrupted.__cause__ = _cause(failure)
     return interrupted
+
+
+def server_error(failure: Failure, **about: Any) -> errors.TurnError:
+    """Build the exception for what the server said of a turn; ``about`` is the turn's own part."""
+    return _server_error_class(failure)(_server_message(failure), **_said(failure), **about)
+
+
+def _said(failure: Failure) -> dict[str, Any]:
+    return {
+        "code": failure.code,
+        "status": failure.status,
+        "type": failure.type,
+        "param": failure.param,
+        "headers": failure.headers,
+        "retryable": is_retryable(failure),
+    }
 
 
 def dial_error(failure: Failure) -> errors.DialError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from turnwire.client.config import endpoint_of
-from turnwire.client.raising import dial_error
+from turnwire.client.raising import dial_error, server_error
 from turnwire.core.endings import ENDS
 from turnwire.core.failure import Failure, FailureKind, failure_of_event, failure_of_json
 from turnwire.core.signals import signal_of
@@ -26,7 +26,6 @@ from turnwire.errors import (
     DialTimeout,
     ProtocolError,
     SlowConsumer,
-    TurnError,
     TurnwireError,
 )
 from turnwire.events import (
@@ -36,6 +35,7 @@ from turnwire.events import (
     decode_event,
     encode,
 )
+from turnwire.io.describing import describe
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from turnwire.io.endpoint import ApiKey, Endpoint
 
 _log: Final = logging.getLogger("turnwire")
+_GOOD_ENDS: Final = (1000, 1001, 1005)
 
 _Waiting = asyncio.Future[Response] | None  # a warm-up's caller, or nobody
 
@@ -72,6 +73,8 @@ class Connection:
         self._under_way: dict[str | None, deque[_Waiting]] = {}
         self._ended = False
         self._error: TurnwireError | None = None
+        self._close_code = 1000  # what will be said when closing
+        self._hanging_up: asyncio.Task[None] | None = None
         self._reader = asyncio.create_task(self._read(), name="turnwire-connection")
 
     @property
@@ -139,7 +142,8 @@ class Connection:
         try:
             await self._socket.send_now(data)
         except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionLost(f"the socket failed: {error}", close_code=1006) from error
+            message = f"the socket failed: {describe(error)}"
+            raise ConnectionLost(message, close_code=1006) from error
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -160,9 +164,10 @@ class Connection:
         """Close the socket; takes at most a second.  Calling it again does nothing."""
         if not self._ended:
             self._end(None)
-            await self._socket.close()
+        await self._socket.close(self._close_code)
         self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        tasks = [task for task in (self._reader, self._hanging_up) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # The reader runs all the time, so that pings are answered while nobody iterates.
 
@@ -170,6 +175,7 @@ class Connection:
         close = await self._socket.read(self._received, self._malformed)
         if not self._ended:
             self._end(self._lost(close))
+        await self._socket.close(self._close_code)  # this side's half of the goodbyes
 
     def _received(self, data: bytes) -> None:
         if self._ended:
@@ -190,7 +196,7 @@ class Connection:
             self._put(event)
 
     def _belongs_to_warm_up(self, event: Event) -> bool:
-        turns = self._under_way.get(event.stream_id)
+        turns = self._turns_of(event)
         if not turns:
             return False
         waiting = turns[0]
@@ -200,6 +206,18 @@ class Connection:
             if waiting is not None and not waiting.done():
                 _answer(waiting, event, failed=signal is TurnSignal.FAIL)
         return waiting is not None
+
+    def _turns_of(self, event: Event) -> deque[_Waiting] | None:
+        """Find the turns of an event's lane.
+
+        Servers without lanes echo no name, and nobody echoes a bad one: if only one lane is busy,
+        an event without a name is of that one.
+        """
+        turns = self._under_way.get(event.stream_id)
+        if turns or event.stream_id is not None:
+            return turns
+        busy = [each for each in self._under_way.values() if each]
+        return busy[0] if len(busy) == 1 else None
 
     def _put(self, event: Event) -> None:
         self._events.append(event)
@@ -213,12 +231,14 @@ class Connection:
         self._fail(ProtocolError(f"the server broke the protocol: {what}"), 1002)
 
     def _fail(self, error: TurnwireError, code: int) -> None:
-        self._end(error)
-        self._closing = asyncio.ensure_future(self._socket.close(code))
+        if not self._ended:
+            self._end(error)
+            self._close_code = code
+            self._hanging_up = asyncio.create_task(self._socket.close(code), name="turnwire-close")
 
     def _lost(self, close: CloseInfo) -> TurnwireError | None:
         turns = sum(map(len, self._under_way.values()))
-        if not turns and close.code in (1000, 1001):
+        if not turns and close.code in _GOOD_ENDS:
             return None
         reason = f" ({close.reason})" if close.reason else ""
         return ConnectionLost(
@@ -239,8 +259,7 @@ class Connection:
 
 def _answer(waiting: asyncio.Future[Response], event: Event, *, failed: bool) -> None:
     if failed:
-        said = failure_of_event(event)
-        waiting.set_exception(TurnError(said.message, code=said.code, status=said.status))
+        waiting.set_exception(server_error(failure_of_event(event)))
     else:
         response = getattr(event, "response", None)
         waiting.set_result(response if isinstance(response, Response) else Response())
@@ -316,5 +335,5 @@ async def _dial(
     except SignInFailed as error:
         raise dial_error(Failure(FailureKind.DIAL, str(error))) from error
     except (aiohttp.ClientError, OSError) as error:
-        message = f"the server could not be reached: {error}"
+        message = f"the server could not be reached: {describe(error)}"
         raise dial_error(Failure(FailureKind.DIAL, message)) from error

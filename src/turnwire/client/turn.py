@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from turnwire.client.raising import error_of
+from turnwire.core.failure import Failure, FailureKind
+from turnwire.core.turn import TurnState
 from turnwire.errors import QueueFull, TurnwireError
 from turnwire.events import Response, ResponseTextDeltaEvent
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
     Start = Callable[[], Awaitable[tuple[Engine, TurnRequest]]]
 
+_ENDED_WELL: Final = frozenset({TurnState.COMPLETED, TurnState.INCOMPLETE})
+_CANCELLED: Final = Failure(FailureKind.CLOSED, "its caller cancelled it")
+
 
 class AsyncTurn:
     """A turn: iterate its events, or wait for its response.
@@ -35,7 +40,8 @@ class AsyncTurn:
 
     Raises (from every way of waiting):
         TurnError: The server ended the turn with an error.
-        TurnInterrupted: It was cut off before its terminal event; ``partial`` has what came.
+        TurnInterrupted: It was cut off before its terminal event, or cancelled; ``partial`` has
+            what came.
         TransportError: The server could not be reached, or not in time.
         SlowConsumer: Events were not read and filled their buffer.
     """
@@ -135,9 +141,11 @@ class AsyncTurn:
         assert self._turn is not None  # set together with the inbox
         finish = self._inbox.finish
         assert finish is not None  # only called once the turn has ended
-        if finish.failure is not None:
+        cancelled = self._turn.state is TurnState.CANCELLED
+        failure = _CANCELLED if cancelled else finish.failure
+        if failure is not None:
             if self._error is None:
-                self._error = error_of(finish.failure, self._turn, finish.response)
+                self._error = error_of(failure, self._turn, finish.response)
             raise self._error
         self._response = finish.response
 
@@ -187,8 +195,9 @@ class AsyncTurn:
     @property
     def response(self) -> Response | None:
         """The final response, once the turn has ended well."""
-        finish = self._inbox.finish if self._inbox else None
-        return finish.response if finish is not None and finish.failure is None else None
+        ended_well = self._turn is not None and self._turn.state in _ENDED_WELL
+        finish = self._inbox.finish if self._inbox and ended_well else None
+        return finish.response if finish else None
 
     @property
     def usage(self) -> Usage | None:

@@ -119,7 +119,7 @@ def _requeued(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
     if turn.state not in (TurnState.WRITING, TurnState.ACCEPTED):
         return False
     lane, chain = turn.lane, turn.request.chain
-    if state.lanes_work is None and lane is not None and lane.name and is_lane_refusal(failure):
+    if not state.lanes_work and lane is not None and lane.name and is_lane_refusal(failure):
         assert turn.connection is not None  # it has a lane
         state.know_lanes(work=False)
         turn.connection.lanes.adopt_as_default(lane)
@@ -131,12 +131,10 @@ def _requeued(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
         return False
     turn.signal(TurnSignal.REQUEUE)
     turn.response_id = None
-    turn.resends += 1
-    turn.model_runs -= 1  # it was refused, not run
+    turn.model_runs -= not turn.request.warm_up  # it was refused, not run
     turn.unhold()
     if turn.exchange is not None and state.exchanges.pop(turn.exchange, None) is not None:
         state.actions.append(Close(turn.exchange))
-    state.counts.resends += 1
     state.rewrites.append(turn)
     state.changed = True
     return True

@@ -59,10 +59,12 @@ class CloseInfo:
     Attributes:
         code: WebSocket close code; 1006 if there was none; None for HTTP.
         reason: The peer's words, or what the operating system said.
+        reached: False if there was no connection at all, so that nothing was sent.
     """
 
     code: int | None
     reason: str = ""
+    reached: bool = True
 
 
 # Codes that mean "later": docs/protocol/errors.md#retryable

@@ -94,6 +94,9 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
 
 
 def _count(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
+    if turn.written_at is not None:
+        turn.resends += 1
+        state.counts.resends += 1
     turn.sent_bytes += size_bytes
     turn.model_runs += not turn.request.warm_up
     state.counts.sent_bytes += size_bytes

@@ -6,6 +6,7 @@ what ``actions()`` returns, in order; call ``tick`` when ``deadline()`` has come
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from turnwire.core import endings, timing
@@ -169,7 +170,7 @@ class Pool:
         exchange = state.exchanges.pop(connection, None)
         socket = state.sockets.get(connection)
         if exchange is not None:
-            endings.server_failed(state, exchange[0], said, None, now)
+            endings.server_failed(state, exchange[0], replace(said, body=body), None, now)
         elif socket is not None:
             message = f"the server refused the WebSocket upgrade with HTTP {status}: {said.message}"
             refusal = Failure(
@@ -190,12 +191,14 @@ class Pool:
         state = self._state
         exchange = state.exchanges.pop(connection, None)
         socket = state.sockets.get(connection)
-        if exchange is not None:
+        if exchange is not None and not close.reached:
+            exchange[0].model_runs -= not exchange[0].request.warm_up
+            endings.fail(state, exchange[0], _unreachable(close), now)
+        elif exchange is not None:
             endings.fail(state, exchange[0], _lost("the HTTP stream ended", close), now)
         elif socket is not None and socket.state is ConnectionState.CONNECTING:
             state.forget(socket, ConnectionSignal.LOST)
-            message = f"the server could not be reached: {close.reason or 'no reason given'}"
-            timing.dial_failed(state, Failure(FailureKind.DIAL, message), now)
+            timing.dial_failed(state, _unreachable(close), now)
         elif socket is not None:
             closed = f"the socket closed with code {close.code}"
             endings.drop(state, socket, _lost(closed, close), now)
@@ -294,8 +297,10 @@ class Pool:
     def _unrouted(self, socket: Socket, event: Event, now: float) -> None:
         """An event that names no lane with a turn on it: the socket's own, or nobody's."""
         state = self._state
-        probe = _probe(state, socket) if event.stream_id is None else None
         failure = failure_of_event(event) if event.type == "error" else None
+        # `keepalive` and the like are about no turn, so they say nothing about its lane.
+        telling = failure is not None or event.type.startswith("response.")
+        probe = _probe(socket) if event.stream_id is None and telling else None
         if probe is not None and probe.turn is not None:
             if failure is None:
                 # The server ignored the name of the only turn here: it has no lanes.
@@ -311,8 +316,10 @@ class Pool:
             state.retire(socket)
         elif isinstance(event, ResponseErrorEvent) and failure is not None:
             # Nobody's error is everybody's: docs/protocol/lanes.md#errors-without-a-lane
+            message = f"the socket carried an error that names no lane: {failure.message}"
+            lost = replace(failure, kind=FailureKind.LOST, message=message)
             state.actions.append(Close(socket.id))
-            endings.drop(state, socket, failure, now)
+            endings.drop(state, socket, lost, now)
 
 
 def _is_its_own(turn: PoolTurn, event: Event) -> bool:
@@ -324,11 +331,19 @@ def _is_its_own(turn: PoolTurn, event: Event) -> bool:
     return not response_id or response_id == turn.response_id
 
 
-def _probe(state: PoolState, socket: Socket) -> Lane[PoolTurn] | None:
-    """Return the lane of the only turn on a socket whose server may not know lanes."""
-    if state.lanes_work is not None:
+def _probe(socket: Socket) -> Lane[PoolTurn] | None:
+    """Return the lane of the only turn on a socket whose server may not know lanes.
+
+    Several sockets may probe at once, so it may still be there when another's answer is known.
+    """
+    if socket.lanes_work is True:
         return None
     return next((lane for lane in socket.lanes if lane.turn is not None), None)
+
+
+def _unreachable(close: CloseInfo) -> Failure:
+    message = f"the server could not be reached: {close.reason or 'no reason given'}"
+    return Failure(FailureKind.DIAL, message)
 
 
 def _lost(what: str, close: CloseInfo) -> Failure:

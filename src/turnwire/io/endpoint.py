@@ -7,9 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+_BREAKS = frozenset("\r\n\0")  # would end a header, or begin another one
+
 
 class SignInFailed(Exception):
-    """The caller's ``api_key`` function raised; its words may hold secrets, so they stay in it."""
+    """The caller's ``api_key`` function raised, or returned what is no key.
+
+    Its words may hold secrets, so they stay in it.
+    """
 
 
 ApiKey = str | Callable[[], str] | Callable[[], Awaitable[str]]
@@ -37,17 +42,26 @@ class Endpoint:
         """Return the headers to send and a fingerprint of the key among them.
 
         Raises:
-            SignInFailed: The function that returns the key raised.
+            SignInFailed: The function that returns the key raised, or returned something else.
         """
+        if self.api_key is None:
+            return dict(self.headers), ""
         try:
             key = self.api_key() if callable(self.api_key) else self.api_key
             if inspect.isawaitable(key):
                 key = await key
         except Exception as error:
             raise SignInFailed(f"the api_key function raised {type(error).__name__}") from error
-        if key is None:
-            return dict(self.headers), ""
+        if not isinstance(key, str):
+            raise SignInFailed(f"the api_key function returned a {type(key).__name__}, not text")
+        if not fits_header(key):
+            raise SignInFailed("the api_key function returned a key with a line break; strip it")
         return {"Authorization": f"Bearer {key}", **self.headers}, _fingerprint(key)
+
+
+def fits_header(text: str) -> bool:
+    """Say whether a text can be sent as the value of a header."""
+    return _BREAKS.isdisjoint(text)
 
 
 def _fingerprint(key: str) -> str:

@@ -14,6 +14,7 @@ import aiohttp
 from turnwire.core.actions import Action, Close, Deliver, Dial, Finish, Post, Send
 from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
+from turnwire.io.describing import describe
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.http import Refused, post
 from turnwire.io.inbox import Inbox
@@ -180,35 +181,32 @@ class Engine:
     async def _run_socket(self, connection: int) -> None:
         """The life of one socket."""
         try:
-            close = await self._talk(connection)
+            await self._talk(connection, await self._dial())
         except UpgradeRefused as refusal:
             _log.info("upgrade refused with HTTP %d", refusal.status)
             self._pool.refused(
                 connection, refusal.status, refusal.headers, refusal.body, self._loop.time()
             )
+            self._act()
         except (aiohttp.ClientError, OSError, SignInFailed) as error:
-            self._pool.lost(connection, CloseInfo(1006, _describe(error)), self._loop.time())
+            self._lost(connection, CloseInfo(1006, describe(error)))
         except Exception:  # noqa: BLE001  # a mistake of ours must not leave anybody waiting
             _log.exception("socket %d failed", connection)
-            self._pool.lost(connection, CloseInfo(1006, "internal error"), self._loop.time())
-        else:
-            _log.debug("socket %d closed with code %s", connection, close.code)
-            self._pool.lost(connection, close, self._loop.time())
-        finally:
-            self._sockets.pop(connection, None)
-        self._act()
+            self._lost(connection, CloseInfo(1006, "internal error"))
 
-    async def _talk(self, connection: int) -> CloseInfo:
+    async def _dial(self) -> WebSocket:
         headers, credential = await self._endpoint.sign_in()
-        socket = await WebSocket.dial(
+        return await WebSocket.dial(
             self._session,
             self._endpoint.websocket_url,
             headers,
             credential,
             heartbeat=self._heartbeat,
         )
+
+    async def _talk(self, connection: int, socket: WebSocket) -> None:
         self._sockets[connection] = socket
-        self._pool.dialed(connection, self._loop.time(), credential=credential)
+        self._pool.dialed(connection, self._loop.time(), credential=socket.credential)
         self._act()
         pool, now, act = self._pool, self._loop.time, self._act
 
@@ -222,11 +220,18 @@ class Engine:
 
         writing = self._loop.create_task(socket.write())
         try:
-            return await socket.read(text, malformed)
+            close = await socket.read(text, malformed)
+            _log.debug("socket %d closed with code %s", connection, close.code)
+            self._lost(connection, close)  # at once: the goodbyes below may take a second
         finally:
+            self._sockets.pop(connection, None)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             await socket.close()
+
+    def _lost(self, connection: int, close: CloseInfo) -> None:
+        self._pool.lost(connection, close, self._loop.time())
+        self._act()
 
     async def _run_exchange(self, connection: int, body: bytes) -> None:
         """The life of one HTTP exchange."""
@@ -241,7 +246,7 @@ class Engine:
             headers, _ = await self._endpoint.sign_in()
             end = await post(self._session, self._endpoint.http_url, headers, body, piece)
         except SignInFailed as error:
-            end = CloseInfo(None, _describe(error))
+            end = CloseInfo(None, describe(error), reached=False)
         except Exception:  # noqa: BLE001  # as above
             _log.exception("exchange %d failed", connection)
             end = CloseInfo(None, "internal error")
@@ -251,8 +256,3 @@ class Engine:
         else:
             self._pool.refused(connection, *end, now)
         self._act()
-
-
-def _describe(error: Exception) -> str:
-    """Say what happened in few words; never headers."""
-    return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from turnwire.core.failure import CloseInfo
+from turnwire.io.describing import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,10 @@ async def post(
                 if not piece(data):
                     await _read_to_end(response)
                     break
+    except aiohttp.ClientConnectorError as error:
+        return CloseInfo(None, describe(error), reached=False)
     except (aiohttp.ClientError, OSError) as error:
-        return CloseInfo(None, _describe(error))
+        return CloseInfo(None, describe(error))
     return CloseInfo(None)
 
 
@@ -54,8 +57,3 @@ async def _read_to_end(response: aiohttp.ClientResponse) -> None:
         async with asyncio.timeout(_TAIL_SECONDS):
             while await response.content.readany():
                 pass
-
-
-def _describe(error: Exception) -> str:
-    """Say what happened without repeating headers or addresses with credentials."""
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)

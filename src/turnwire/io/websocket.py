@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INBOUND_BYTES: Final = 256 * 2**20  # events with images are large: docs/protocol/limits.md#sizes
 _REFUSAL_BYTES: Final = 64 * 2**10
 _CLOSE_SECONDS: Final = 1.0
+_NO_CODE: Final = 1005  # what a close without a code is called; it never travels
 
 
 class UpgradeRefused(Exception):  # a value on its way to the core
@@ -69,6 +70,7 @@ class WebSocket:
         self._socket = socket
         self._outbox: deque[bytes] = deque()
         self._written = asyncio.Event()
+        self._close_code: int | None = None
 
     @classmethod
     async def dial(
@@ -94,6 +96,7 @@ class WebSocket:
             timeout=ClientWSTimeout(ws_close=_CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs
             heartbeat=heartbeat,
             decode_text=False,
+            autoclose=False,  # a turn that is cut off is told so before the goodbyes
         )
         return cls(socket, credential)
 
@@ -126,13 +129,19 @@ class WebSocket:
             elif message.type is WSMsgType.BINARY:
                 malformed("a binary message; events are text")
             else:
-                # An error's own text, or the reason of the peer's close frame.
-                failed = message.type is WSMsgType.ERROR
-                reason = message.data if failed else message.extra
-                code = self._socket.close_code or WSCloseCode.ABNORMAL_CLOSURE
-                return CloseInfo(int(code), str(reason or ""))
+                return self._end(message.type, message.data, message.extra)
+
+    def _end(self, kind: WSMsgType, data: object, extra: str | None) -> CloseInfo:
+        if kind is WSMsgType.CLOSE:
+            return CloseInfo(data if isinstance(data, int) and data else _NO_CODE, extra or "")
+        reason = str(data) if kind is WSMsgType.ERROR else ""
+        return CloseInfo(self._socket.close_code or WSCloseCode.ABNORMAL_CLOSURE, reason)
 
     async def close(self, code: int = 1000) -> None:
-        """Close; takes at most a second, then the transport is dropped."""
+        """Close; takes at most a second, then the transport is dropped.
+
+        Several tasks may close at once; the first one's code is sent.
+        """
+        self._close_code = self._close_code or code
         with contextlib.suppress(aiohttp.ClientError, OSError):
-            await self._socket.close(code=code)
+            await self._socket.close(code=self._close_code)

@@ -187,5 +187,6 @@ Opening the WebSocket takes one round trip that HTTP does not need: the upgrade.
 <p>Wall time runs from the first dial to the answer, tools included.
 Client CPU is that of the thread with the client; tools run in other threads.
 {comparison.rounds} interleaved rounds after an unmeasured one; medians.
-Two ways tie where not every round had the same winner, or where their medians differ by 5 % at most.
+Two ways tie where not every round had the same winner, or where their medians differ by 5 % at
+most.
 {escape(machine)}.</p></section>"""

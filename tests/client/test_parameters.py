@@ -1,0 +1,110 @@
+"""Wrong arguments: refused before anything is sent, in words that say what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from turnwire import ConfigError
+from turnwire.testing import Peer
+
+if TYPE_CHECKING:
+    from tests.client.conftest import Open
+
+pytestmark = pytest.mark.io
+
+CYCLE: list[Any] = []
+CYCLE.append(CYCLE)
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"modle": "m"}, "`modle` is not a parameter of `response.create`; did you mean `model`?"),
+        ({"max_tokens": 5}, "`max_tokens` is not a parameter"),
+        ({"zzz": 1}, "to send it anyway use `extra_body"),
+        ({"stream_id": "a"}, "turnwire chooses lanes"),
+        ({"background": True}, "use the official SDK"),
+        ({"type": "response.create"}, "it is added for you"),
+        ({"extra_body": {"stream_id": "a"}}, "turnwire chooses lanes"),
+        ({"extra_body": {"input": "a"}}, "an argument of its own"),
+        ({"extra_body": {"previous_response_id": "a"}}, "an argument of its own"),
+        ({"extra_body": {"stream": True}}, "`stream` cannot be given here"),
+        ({"extra_body": [("a", 1)]}, "`extra_body` must be a dict"),
+        ({"extra_body": {1: 2}}, "`extra_body` must be a dict"),
+        ({"temperature": object()}, "a parameter cannot be sent as JSON"),
+        ({"metadata": {"a": CYCLE}}, "contains itself"),
+        ({"user": "\ud800"}, "a parameter cannot be sent as JSON"),
+        ({"transport": "smoke"}, "'websocket' or 'http'"),
+        ({"generate": False, "transport": "http"}, "only exists on a WebSocket"),
+        ({"input": {"role": "user"}}, "put a single item into a list"),
+        ({"input": b"text"}, "must be text or a list of items, not bytes"),
+        ({"input": 5}, "must be text or a list of items, not int"),
+        ({"input": (item for item in ())}, "not generator"),
+        ({"input": [("user", "hi")]}, r"`input\[0\]` cannot be sent: .* not tuple"),
+        ({"input": ["a"]}, r"`input\[0\]` cannot be sent: .* not str"),
+        ({"input": [{"role": "user"}, None]}, r"`input\[1\]` cannot be sent: .* not NoneType"),
+        ({"input": [{"role": "user", "content": object()}]}, r"`input\[0\]` .* hold a object"),
+        ({"input": [CYCLE]}, r"`input\[0\]` .* contains itself"),
+    ],
+)
+async def test_wrong_arguments(open_client: Open, arguments: dict[str, Any], words: str) -> None:
+    async with Peer() as peer, open_client(peer) as client:
+        with pytest.raises(ConfigError, match=words) as caught:
+            await client.responses.create(**{"model": "m", "input": "x"} | arguments)
+        assert isinstance(caught.value, ValueError)
+        assert client.statistics() is None
+        # The client is as good as before.
+        assert (await client.responses.create(model="m", input="x")).output_text == "x"
+        assert len(peer.creates) == 1
+
+
+async def test_wrong_arguments_of_a_chain(open_client: Open) -> None:
+    async with Peer() as peer, open_client(peer) as client:
+        with pytest.raises(ConfigError, match="did you mean `model`"):
+            client.chain(modle="m")
+        with pytest.raises(ConfigError, match="use `warm_up`"):
+            client.chain(model="m", generate=False)
+        with pytest.raises(ConfigError, match="'websocket' or 'http'"):
+            client.chain(model="m", transport="smoke")
+        with pytest.raises(ConfigError, match="two tools"):
+            client.chain(model="m", tools=[add, add])
+        assert peer.connections == []
+
+
+async def test_a_tuple_of_items_and_an_empty_text_are_input(open_client: Open) -> None:
+    async with Peer() as peer, open_client(peer) as client:
+        await client.responses.create(model="m", input=({"role": "user", "content": "a"},))
+        async with client.chain(model="m").turn("") as turn:
+            await turn.get_final_response()
+        empty = {"type": "message", "role": "user", "content": ""}
+        assert [create["input"] for create in peer.creates] == [
+            [{"role": "user", "content": "a"}],
+            [empty],
+        ]
+
+
+async def test_items_of_the_official_sdk_are_input(open_client: Open) -> None:
+    from openai.types.responses import ResponseFunctionToolCall
+
+    given = ResponseFunctionToolCall(
+        arguments="{}", call_id="c", name="f", type="function_call", status="completed"
+    )
+    output = {"type": "function_call_output", "call_id": "c", "output": "1"}
+    async with Peer() as peer, open_client(peer) as client:
+        await client.responses.create(model="m", input=[given, output])
+        assert peer.creates[0]["input"] == [given.model_dump(exclude_unset=True), output]
+
+
+async def test_output_is_handed_back_byte_for_byte(open_client: Open) -> None:
+    async with Peer() as peer, open_client(peer) as client:
+        first = await client.responses.create(model="m", input="a")
+        await client.responses.create(model="m", input=[*first.output, {"role": "user"}])
+        raw = first.output[0].raw
+        assert raw in peer.connections[0].raw[1]

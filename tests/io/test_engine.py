@@ -1,0 +1,224 @@
+"""The engine on loopback: it does what the pool decides, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from turnwire.core.failure import FailureKind
+from turnwire.core.history import HistoryItem
+from turnwire.core.params import Params
+from turnwire.core.request import Deadlines, TurnRequest
+from turnwire.core.settings import PoolSettings
+from turnwire.io.endpoint import Endpoint
+from turnwire.io.engine import Engine
+from turnwire.testing import Gate, Peer, Turns, answer, deltas, silence, wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from turnwire.core.actions import Finish
+    from turnwire.io.inbox import Inbox
+
+pytestmark = pytest.mark.io
+
+NONE = Deadlines(queue=None, first_event=None, turn=None)
+
+
+@asynccontextmanager
+async def running(
+    peer: Peer, *, inbox_bytes: int = 2**20, key: Any = None, **settings: Any
+) -> AsyncIterator[Engine]:
+    endpoint = Endpoint(
+        websocket_url=peer.websocket_url,
+        http_url=f"{peer.base_url}/responses",
+        api_key=key,
+        trust_env=False,
+    )
+    engine = Engine(endpoint, PoolSettings(**settings), inbox_bytes=inbox_bytes, heartbeat=None)
+    try:
+        yield engine
+    finally:
+        await engine.aclose()
+
+
+def request(text: str = "x", **members: Any) -> TurnRequest:
+    item = HistoryItem.of({"type": "message", "role": "user", "content": text})
+    return TurnRequest(Params({"model": "m"}), [item], **{"deadlines": NONE} | members)
+
+
+def submitted(engine: Engine, asked: TurnRequest) -> tuple[int, Inbox]:
+    taken = engine.submit(asked)
+    assert taken is not None
+    return taken[0].id, taken[1]
+
+
+async def ended(inbox: Inbox) -> Finish:
+    while inbox.finish is None:
+        await inbox.wait_changed()
+    return inbox.finish
+
+
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+async def test_a_turn_from_submission_to_its_end(transport: Any) -> None:
+    async with Peer() as peer, running(peer) as engine:
+        _, inbox = submitted(engine, request("hello", transport=transport))
+        finish = await ended(inbox)
+        assert finish.failure is None
+        assert finish.response is not None
+        assert finish.response.output_text == "hello"
+        sent = peer.connections[0].sent if transport == "websocket" else peer.posts[0].sent
+        assert [event.to_dict() for event in inbox.events] == sent
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "kind"),
+    [
+        (Deadlines(queue=None, first_event=0.01, turn=None), FailureKind.FIRST_EVENT_TIMEOUT),
+        (Deadlines(queue=None, first_event=None, turn=0.01), FailureKind.TURN_TIMEOUT),
+    ],
+)
+async def test_the_timer_is_armed_for_the_next_deadline(
+    deadlines: Deadlines, kind: FailureKind
+) -> None:
+    async with Peer(lambda _: [silence()]) as peer, running(peer) as engine:
+        _, inbox = submitted(engine, request(deadlines=deadlines))
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert failure.kind is kind
+
+
+async def test_a_turn_that_finds_no_lane_in_time() -> None:
+    gate = Gate()
+    script = Turns([wait(gate), answer("a")])
+    async with Peer(script) as peer, running(peer, sockets=1, lanes=False) as engine:
+        _, first = submitted(engine, request())
+        await peer.wait_until(lambda: peer.model_runs == 1)
+        _, inbox = submitted(engine, request(deadlines=Deadlines(0.01, None, None)))
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert failure.kind is FailureKind.QUEUE_TIMEOUT
+        gate.open()
+        assert (await ended(first)).failure is None
+
+
+async def test_the_timer_is_armed_anew_for_an_earlier_deadline() -> None:
+    async with Peer(lambda _: [silence()]) as peer, running(peer, lanes=True) as engine:
+        late = Deadlines(queue=None, first_event=None, turn=3600)
+        soon = Deadlines(queue=None, first_event=None, turn=0.01)
+        _, waiting = submitted(engine, request(deadlines=late))
+        _, inbox = submitted(engine, request(deadlines=soon))
+        await ended(inbox)
+        assert waiting.finish is None
+
+
+async def test_the_timer_goes_on_after_it_has_rung() -> None:
+    async with Peer(lambda _: [silence()]) as peer, running(peer, lanes=True) as engine:
+        inboxes = [
+            submitted(engine, request(deadlines=Deadlines(None, None, seconds)))[1]
+            for seconds in (0.01, 0.02, 0.03)
+        ]
+        for inbox in inboxes:
+            assert (await ended(inbox)).failure is not None
+
+
+async def test_a_dial_has_its_own_limit() -> None:
+    gate = Gate()
+    async with Peer(handshake=wait(gate)) as peer, running(peer, dial=0.01) as engine:
+        _, inbox = submitted(engine, request())
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert failure.kind is FailureKind.DIAL_TIMEOUT
+        gate.open()
+
+
+async def test_nothing_is_handed_out_after_a_cancel() -> None:
+    gate = Gate()
+    script = Turns([answer("a b"), wait(gate, after="response.output_text.delta")], [silence()])
+    async with Peer(script) as peer, running(peer, lanes=True) as engine:
+        number, inbox = submitted(engine, request())
+        _, neighbour = submitted(engine, request())
+        await gate.wait_reached()
+        engine.cancel(number)
+        finish = await ended(inbox)
+        read = list(inbox.events)
+        gate.open()
+        await peer.wait_until(lambda: peer.connections[0].sent[-1]["type"] == "response.completed")
+        assert (finish.failure, list(inbox.events), neighbour.finish) == (None, read, None)
+        engine.cancel(number)
+        engine.abandon(number)
+
+
+async def test_a_turn_over_its_limit_fails_alone() -> None:
+    script = Turns([deltas(100), silence()], [answer("fine")])
+    async with Peer(script) as peer, running(peer, inbox_bytes=5_000, lanes=True) as engine:
+        _, inbox = submitted(engine, request())
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert (failure.kind, failure.limit_bytes) == (FailureKind.SLOW_CONSUMER, 5_000)
+        assert inbox.size_bytes > 5_000
+        assert inbox.size_bytes - len(inbox.events[-1].raw) <= 5_000
+        _, other = submitted(engine, request())
+        assert (await ended(other)).failure is None
+
+
+async def test_a_full_queue_takes_nothing() -> None:
+    options = {"sockets": 1, "lanes": False, "queue_bytes": 10}
+    async with Peer(lambda _: [silence()]) as peer, running(peer, **options) as engine:
+        submitted(engine, request())
+        assert engine.submit(request()) is None
+        assert engine.statistics().waiting == 1
+
+
+async def test_after_closing_nothing_is_left() -> None:
+    before = asyncio.all_tasks()
+    async with Peer(lambda _: [silence()]) as peer:
+        async with running(peer, lanes=True) as engine:
+            inboxes = [submitted(engine, request())[1] for _ in range(3)]
+            posted = submitted(engine, request(transport="http"))[1]
+            await peer.wait_until(lambda: peer.model_runs == 4)
+        assert [inbox.finish is not None for inbox in (*inboxes, posted)] == [True] * 4
+        seen = engine.statistics()
+        assert (seen.sockets, seen.active, seen.waiting, seen.queued_bytes) == (0, 0, 0, 0)
+        await peer.wait_until(lambda: not any(one.is_open for one in peer.connections))
+        # A turn that comes too late ends at once.
+        _, late = submitted(engine, request())
+        assert late.finish is not None
+    assert {task for task in asyncio.all_tasks() - before if "turnwire" in task.get_name()} == set()
+
+
+async def test_a_mistake_while_dialing_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    async with Peer() as peer, running(peer) as engine:
+        monkeypatch.setattr("turnwire.io.engine.WebSocket.dial", broken)
+        _, inbox = submitted(engine, request())
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert (failure.kind, "internal error" in failure.message) == (FailureKind.DIAL, True)
+        assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_a_key_is_asked_for_at_every_post() -> None:
+    keys = iter(["one", "two"])
+    async with Peer() as peer, running(peer, key=lambda: next(keys)) as engine:
+        for _ in range(2):
+            _, inbox = submitted(engine, request(transport="http"))
+            await ended(inbox)
+        sent = [post.headers["authorization"] for post in peer.posts]
+        assert sent == ["Bearer one", "Bearer two"]
+
+
+async def test_turns_are_written_in_the_order_of_their_submission() -> None:
+    async with Peer() as peer, running(peer, sockets=1, lanes=True) as engine:
+        inboxes = [submitted(engine, request(f"q{number}"))[1] for number in range(16)]
+        for inbox in inboxes:
+            await ended(inbox)
+        texts = [create["input"][0]["content"] for create in peer.creates]
+        assert texts == [f"q{number}" for number in range(16)]
