@@ -16,10 +16,9 @@ import aiohttp
 
 from turnwire.client.config import endpoint_of
 from turnwire.client.raising import dial_error, server_error
-from turnwire.core.endings import ENDS
 from turnwire.core.failure import Failure, FailureKind, failure_of_event, failure_of_json
 from turnwire.core.signals import signal_of
-from turnwire.core.turn import TurnSignal
+from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal
 from turnwire.errors import (
     ConfigError,
     ConnectionLost,
@@ -201,7 +200,7 @@ class Connection:
             return False
         waiting = turns[0]
         signal = signal_of(event)
-        if signal in ENDS:
+        if signal in TERMINAL_SIGNALS:
             turns.popleft()
             if waiting is not None and not waiting.done():
                 _answer(waiting, event, failed=signal is TurnSignal.FAIL)

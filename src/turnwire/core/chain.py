@@ -6,6 +6,7 @@ bytes, never correctness, and says why.  Sources: docs/protocol/continuation.md.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from turnwire.core.lane import LaneName
     from turnwire.core.params import Params
+    from turnwire.core.pool_turn import PoolTurn
 
 MissReason = Literal[
     "connection_lost",  # the socket that held the response (`store=false`) is gone
@@ -82,13 +84,13 @@ class Seat:
         connection: Generation of the socket, or None for HTTP.
         lane: The lane.
         credential: Fingerprint of the key in use there.
-        holds: The response that the turn would find there without a store, or None.
+        cached: The response that the turn would find there without a store, or None.
     """
 
     connection: int | None
     lane: LaneName
     credential: str
-    holds: str | None
+    cached: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +118,20 @@ class Chain:
     Attributes:
         items: Input and output items of every completed turn, each encoded once.
         head: What the next turn may continue, or None.
-        turn: The turn that runs, by number; turns of a chain run one after the other.
+        turn: The turn that runs or is next, by number; turns of a chain run one after the other.
+        behind: The turns after that one.
         borrows: True after a fork: the lane of the head belongs to the other chain.
     """
 
-    __slots__ = ("_pending", "_why_no_head", "borrows", "head", "items", "turn")
+    __slots__ = (
+        "__weakref__", "_pending", "_why_no_head", "behind", "borrows", "head", "items", "turn",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.items: list[HistoryItem] = []
         self.head: Head | None = None
         self.turn: int | None = None
+        self.behind: deque[PoolTurn] = deque()
         self.borrows = False
         self._pending: list[Call] = []
         self._why_no_head: MissReason = "previous_failed"
@@ -151,6 +157,7 @@ class Chain:
         seat: Seat,
         *,
         whole: bool,
+        warm_up: bool = False,
     ) -> Composed:
         """Decide what a turn must send from a seat.
 
@@ -159,10 +166,13 @@ class Chain:
             params: The turn's parameters.
             seat: Where it will be sent.
             whole: True if ``given`` is the full history, False if only what is new.
+            warm_up: True if the model is not to run; then nothing need be new.
         """
         kept = self._common_length(given) if whole else len(self.items)
         added = given[kept:] if whole else given
-        miss = self._miss(kept, added, params, seat) if self.items or self.head else None
+        miss = None
+        if self.items or self.head:
+            miss = self._miss(kept, added, params, seat, idle=warm_up)
         if self.head is not None and miss is None:
             return Composed(self.head.response_id, added, None, kept, added)
         everything = given if whole else [*self.items, *given]
@@ -175,7 +185,13 @@ class Chain:
         return min(len(self.items), len(given))
 
     def _miss(
-        self, kept: int, added: Sequence[HistoryItem], params: Params, seat: Seat
+        self,
+        kept: int,
+        added: Sequence[HistoryItem],
+        params: Params,
+        seat: Seat,
+        *,
+        idle: bool,
     ) -> ChainMiss | None:
         """Return the first reason why the head cannot be used, or None."""
         head = self.head
@@ -184,7 +200,7 @@ class Chain:
         if head is None:
             return ChainMiss(self._why_no_head)
         assert head.length == kept  # head and items change together, in `completed`
-        if not added and not head.warm_up:
+        if not (added or head.warm_up or idle):
             return ChainMiss("nothing_new")
         if self._pending:
             answers = unanswered(added, self._pending)
@@ -224,6 +240,6 @@ def _miss_without_store(head: Head, seat: Seat) -> ChainMiss | None:
         return ChainMiss("not_stored")
     if head.connection != seat.connection:
         return ChainMiss("connection_lost")
-    if seat.holds != head.response_id:
+    if seat.cached != head.response_id:
         return ChainMiss("lane_taken")
     return None

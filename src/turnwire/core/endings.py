@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from turnwire.core.actions import Close, Deliver, Finish
 from turnwire.core.chain import Head
 from turnwire.core.connection import ConnectionSignal
-from turnwire.core.failure import (
-    Failure,
-    FailureKind,
-    is_lane_refusal,
-    is_previous_response_not_found,
-)
-from turnwire.core.lane import LaneSignal
+from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind
+from turnwire.core.history import without_half_calls
+from turnwire.core.lane import LaneSignal, anybody
+from turnwire.core.rewriting import written_again
 from turnwire.core.signals import signal_of
-from turnwire.core.turn import TurnSignal, TurnState
+from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
 
 if TYPE_CHECKING:
     from turnwire.core.lane import Lane
-    from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.state import PoolState, Socket
+    from turnwire.core.pool_turn import PoolConnection, PoolTurn
+    from turnwire.core.state import PoolState
     from turnwire.events import Event, Response
-
-ENDS: Final = frozenset({TurnSignal.COMPLETE, TurnSignal.INCOMPLETE, TurnSignal.FAIL})
-
-# The server's own end of a socket's life: docs/protocol/limits.md#age
-LIMIT_REACHED: Final = "websocket_connection_limit_reached"
 
 
 def completed(
@@ -48,7 +40,7 @@ def server_failed(
     state: PoolState, turn: PoolTurn, failure: Failure, event: Event | None, now: float
 ) -> None:
     """The server ended the turn with an error; the lane is clean, the parent gone from it."""
-    if _requeued(state, turn, failure):
+    if written_again(state, turn, failure):
         return
     turn.signal(TurnSignal.FAIL)
     turn.delivery = "terminal"
@@ -92,7 +84,7 @@ def too_large(state: PoolState, turn: PoolTurn, size_bytes: int, now: float) -> 
         state.end_lane(turn.connection, turn.lane)
 
 
-def drop(state: PoolState, socket: Socket, failure: Failure, now: float) -> None:
+def drop(state: PoolState, socket: PoolConnection, failure: Failure, now: float) -> None:
     """A socket is gone: every turn on it ends with an error, at once."""
     state.forget(socket, ConnectionSignal.LOST)
     for lane in socket.lanes:
@@ -101,43 +93,17 @@ def drop(state: PoolState, socket: Socket, failure: Failure, now: float) -> None
 
 
 def drained(
-    state: PoolState, socket: Socket, lane: Lane[PoolTurn], turn: PoolTurn, event: Event
+    state: PoolState, socket: PoolConnection, lane: Lane[PoolTurn], turn: PoolTurn, event: Event
 ) -> None:
     """An abandoned turn goes on: read it to its end, within limits."""
     state.counts.drained_bytes += len(event.raw)
     lane.drained_bytes += len(event.raw)
     signal = signal_of(event)
-    if signal in ENDS:
+    if signal in TERMINAL_SIGNALS:
         _remember(turn, lane, turn.snapshot.final(event).id, failed=signal is TurnSignal.FAIL)
         state.end_lane(socket, lane)
     elif lane.drained_bytes > state.settings.drain_bytes:
         state.retire(socket)
-
-
-def _requeued(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
-    """Have a turn written again that the server refused unread; once for each reason."""
-    if turn.state not in (TurnState.WRITING, TurnState.ACCEPTED):
-        return False
-    lane, chain = turn.lane, turn.request.chain
-    if not state.lanes_work and lane is not None and lane.name and is_lane_refusal(failure):
-        assert turn.connection is not None  # it has a lane
-        state.know_lanes(work=False)
-        turn.connection.lanes.adopt_as_default(lane)
-    elif chain is not None and turn.sent_parent and is_previous_response_not_found(failure):
-        chain.clear("evicted")
-        if lane is not None:
-            _remember(turn, lane, None, failed=True)
-    else:
-        return False
-    turn.signal(TurnSignal.REQUEUE)
-    turn.response_id = None
-    turn.model_runs -= not turn.request.warm_up  # it was refused, not run
-    turn.unhold()
-    if turn.exchange is not None and state.exchanges.pop(turn.exchange, None) is not None:
-        state.actions.append(Close(turn.exchange))
-    state.rewrites.append(turn)
-    state.changed = True
-    return True
 
 
 def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> None:
@@ -157,7 +123,10 @@ def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> No
             length=0,  # the chain fills it in, with the items
             warm_up=turn.request.warm_up,
         )
-    chain.completed(composed, turn.snapshot.history(response), head)
+    output = turn.snapshot.history(response)
+    if signal is TurnSignal.INCOMPLETE:
+        output = without_half_calls(output)
+    chain.completed(composed, output, head)
 
 
 def _clear_chain(turn: PoolTurn) -> None:
@@ -198,16 +167,11 @@ def _remember(
     chain = turn.request.chain
     if chain is None:
         # Without a store only this lane has it, and its caller may name it in the next turn.
-        lane.remember(response_id, None if turn.request.params.stored else _somebody)
+        lane.remember(response_id, None if turn.request.params.stored else anybody)
     elif chain.head is not None and chain.head.response_id == response_id:
         lane.remember(response_id, weakref.ref(chain.head))
     else:
         lane.remember(response_id)
-
-
-def _somebody() -> object:
-    """Stand for a caller that cannot be asked whether it still wants a response."""
-    return True
 
 
 def _release(state: PoolState, turn: PoolTurn, now: float) -> None:
@@ -223,4 +187,5 @@ def _release(state: PoolState, turn: PoolTurn, now: float) -> None:
         return
     lane.signal(LaneSignal.ABANDON)
     lane.drain_until = now + state.settings.drain
+    state.note_deadline(lane.drain_until)
     state.close_if_drained(socket)

@@ -67,6 +67,11 @@ class CloseInfo:
     reached: bool = True
 
 
+# The server's own end of a socket's life: docs/protocol/limits.md#age
+LIMIT_REACHED: Final = "websocket_connection_limit_reached"
+# It takes no further lane names on this socket: docs/protocol/lanes.md
+NAMES_USED_UP: Final = "websocket_stream_limit_reached"
+
 # Codes that mean "later": docs/protocol/errors.md#retryable
 RETRYABLE_CODES: Final = frozenset(
     {"rate_limit_exceeded", "server_error", "server_is_overloaded", "overloaded_error"}
@@ -99,6 +104,8 @@ def is_previous_response_not_found(failure: Failure) -> bool:
 
 def is_lane_refusal(failure: Failure) -> bool:
     """Recognise a server that does not know ``stream_id``."""
+    if failure.code == NAMES_USED_UP:
+        return False
     if failure.param == "stream_id" or failure.code == "invalid_stream_id":
         return True
     return failure.status in _BAD_REQUEST and "stream_id" in failure.message

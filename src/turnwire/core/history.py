@@ -146,6 +146,32 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+def without_half_calls(items: list[HistoryItem]) -> list[HistoryItem]:
+    """Drop calls that were cut off, and the reasoning that led to nothing else.
+
+    A half call can be neither run nor answered, and a call without an answer is refused for ever;
+    so is reasoning without what follows it.
+    """
+    kept = [item for item in items if not _is_half_call(item)]
+    if len(kept) < len(items):
+        while kept and kept[-1].kind.type == "reasoning":
+            kept.pop()
+    return kept
+
+
+def _is_half_call(item: HistoryItem) -> bool:
+    if item.kind.type not in ANSWERS:
+        return False
+    fields: Json = msgspec.json.decode(item.encoded)
+    if fields.get("status") in ("in_progress", "incomplete"):
+        return True
+    try:
+        msgspec.json.decode(str(fields.get("arguments", "{}")))
+    except msgspec.DecodeError:
+        return True
+    return False
+
+
 # What answers a call of the client's, and by which field: all seven kinds of
 # docs/protocol/continuation.md#client-tool-calls
 ANSWERS: Final = {

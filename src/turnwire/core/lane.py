@@ -65,21 +65,21 @@ class Lane(Generic[T]):
     turn: T | None = None
     waiting: deque[T] = field(default_factory=deque["T"])
     latest: str | None = None
-    holders: set[int] = field(default_factory=set[int])  # forks that still need `latest`
+    awaited_by: set[int] = field(default_factory=set[int])  # forks that still need `latest`
     last_used: float = 0.0
     drained_bytes: int = 0
     drain_until: float | None = None
-    _wanted_by: Callable[[], object | None] | None = None
+    wanted_by: Callable[[], object | None] | None = None
 
     @property
     def available(self) -> bool:
         """True if a turn may be written now."""
-        return self.state is LaneState.FREE and not self.holders
+        return self.state is LaneState.FREE and not self.awaited_by
 
     @property
     def replaceable(self) -> bool:
         """True if nobody would miss what the server keeps for this lane."""
-        wanted = self._wanted_by
+        wanted = self.wanted_by
         return self.latest is None or wanted is None or wanted() is None
 
     def remember(
@@ -91,11 +91,16 @@ class Lane(Generic[T]):
             response_id: None if it keeps nothing.
             wanted_by: Returns whoever may continue that response on this lane, or None.
         """
-        self.latest, self._wanted_by = response_id, wanted_by
+        self.latest, self.wanted_by = response_id, wanted_by
 
     def signal(self, signal: LaneSignal) -> None:
         """Move along the table."""
         self.state = advance(TRANSITIONS, self.state, signal)
+
+
+def anybody() -> object:
+    """Stand in ``wanted_by`` for a caller that cannot be asked whether it still wants it."""
+    return True
 
 
 class Lanes(Generic[T]):
@@ -168,6 +173,12 @@ class Lanes(Generic[T]):
         del self.by_name[lane.name]
         lane.name = None
         self.by_name[None] = lane
+
+    def withdraw(self, lane: Lane[T]) -> None:
+        """Forget a lane whose name the server refused: it takes fewer names than was thought."""
+        self.end(lane)
+        del self.by_name[lane.name]
+        self.named_limit = len(self.by_name) - 1
 
     # The server's half: turns queue behind their lane, lane heads behind the 16 places.
 

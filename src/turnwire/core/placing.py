@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from turnwire.core import endings
@@ -12,7 +13,7 @@ from turnwire.core.lane import Lanes
 from turnwire.core.planner import Wait, place, sockets_wanted, takes_a_turn
 from turnwire.core.request import http_body, websocket_message
 from turnwire.core.sse import SSEDecoder
-from turnwire.core.turn import TurnSignal
+from turnwire.core.turn import TurnSignal, TurnState
 
 if TYPE_CHECKING:
     from turnwire.core.planner import Place
@@ -24,19 +25,21 @@ def settle(state: PoolState, now: float) -> None:
     """Do everything that can be done now; called after every input that changed something."""
     while state.changed:
         state.changed = False
-        rewrites, state.rewrites = state.rewrites, []
-        for turn in rewrites:
-            _write(state, turn, now)
-        homeless = 0
-        for turn in [turn for turn in state.waiting.values() if turn.ready]:
-            if not turn.ready:
-                continue  # an earlier turn of its chain has just been placed
-            if turn.request.transport == "http":
-                _begin(state, turn)
+        to_write, state.to_write = state.to_write, []
+        for turn in to_write:
+            if turn.state is TurnState.QUEUED:
                 _write(state, turn, now)
-            elif _may_grow(state, now) or any(map(takes_a_turn, state.sockets.values())):
-                homeless += not _placed(state, turn, now)
-        _dial(state, homeless, now)
+        _dial(state, _place_all(state, now), now)
+
+
+def _place_all(state: PoolState, now: float) -> int:
+    """Send every turn that has a place; return how many would use another socket."""
+    homeless = 0
+    for turn in list(state.waiting.values()):
+        if not _may_grow(state, now) and not any(map(takes_a_turn, state.sockets.values())):
+            break  # full: there is no place for the turns behind either
+        homeless += not _placed(state, turn, now)
+    return homeless
 
 
 def _placed(state: PoolState, turn: PoolTurn, now: float) -> bool:
@@ -48,20 +51,14 @@ def _placed(state: PoolState, turn: PoolTurn, now: float) -> bool:
     return True
 
 
-def _begin(state: PoolState, turn: PoolTurn) -> None:
-    state.dequeue(turn)
-    if turn.request.chain is not None:
-        turn.request.chain.turn = turn.id
-
-
 def _take(state: PoolState, turn: PoolTurn, found: Place, now: float) -> None:
     lanes = found.connection.lanes
     turn.connection, turn.lane = found.connection, lanes.open(found.lane)
     lanes.take(turn.lane, turn, now)
     if found.source is not None:
-        found.source.holders.add(turn.id)
-        turn.holds = found.source
-    _begin(state, turn)
+        found.source.awaited_by.add(turn.id)
+        turn.source = found.source
+    state.dequeue(turn)
     _write(state, turn, now)
 
 
@@ -71,10 +68,14 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
     parent, items = request.previous_response_id, request.items
     if request.chain is not None:
         composed = request.chain.compose(
-            request.items or (), request.params, _seat(turn), whole=request.whole
+            request.items or (),
+            request.params,
+            _seat(turn),
+            whole=request.whole,
+            warm_up=request.warm_up,
         )
         parent, items = composed.previous_response_id, composed.items
-        turn.composed, turn.chain_miss = composed, composed.miss
+        turn.composed, turn.chain_miss = replace(composed, items=()), composed.miss
     if socket is None:
         data = http_body(request.params, items, parent)
     else:
@@ -85,6 +86,8 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
     _count(state, turn, len(data))
     turn.signal(TurnSignal.WRITE)
     turn.written_at = now
+    first_event = request.deadlines.first_event
+    state.note_deadline(None if first_event is None else now + first_event)
     if socket is not None:
         state.actions.append(Send(socket.id, turn.id, data))
     else:
@@ -111,7 +114,7 @@ def _seat(turn: PoolTurn) -> Seat:
     socket, lane = turn.connection, turn.lane
     if socket is None or lane is None:
         return Seat(None, None, turn.request.credential, None)
-    return Seat(socket.id, lane.name, socket.credential, (turn.holds or lane).latest)
+    return Seat(socket.id, lane.name, socket.credential, (turn.source or lane).latest)
 
 
 def _may_grow(state: PoolState, now: float) -> bool:
@@ -128,11 +131,12 @@ def _dial(state: PoolState, homeless: int, now: float) -> None:
             state.next_number(),
             lanes=Lanes(state.settings.active_limit, state.settings.named_limit),
             lanes_work=state.lanes_work,
-            # The first socket's first turn goes without a name.  A second socket is needed
-            # only if turns overlap, and that is when lanes begin to matter.
-            probes=bool(state.sockets),
+            # The first socket's first turn goes without a name.  A second socket is needed only
+            # if turns overlap, and that is when lanes begin to matter.
+            probes=bool(state.sockets) or state.settings.sockets == 1,
             dial_until=now + state.settings.dial,
         )
         state.sockets[socket.id] = socket
+        state.note_deadline(socket.dial_until)
         state.counts.dials += 1
         state.actions.append(Dial(socket.id))

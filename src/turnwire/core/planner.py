@@ -1,8 +1,9 @@
 """Which waiting turn goes on which lane of which socket: a plain function of what is.
 
-In this order: the lane that caches the turn's parent, a free lane without state, a new lane,
-another socket, the free lane that was used longest ago (its chain then sends everything once),
-else wait.  Why: docs/decisions/0008-connections.md.
+In this order: the lane that caches the turn's parent, a free lane that nobody needs, a new lane,
+a free lane that its caller may need but has no chain on, another socket, the free lane that was
+used longest ago (its chain then sends everything once), else wait.
+Why: docs/decisions/0008-connections.md.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from turnwire.core.connection import Connection, ConnectionState
-from turnwire.core.pool_turn import PoolTurn
+from turnwire.core.connection import ConnectionState
+from turnwire.core.lane import anybody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from turnwire.core.lane import Lane, LaneName
+    from turnwire.core.pool_turn import PoolConnection, PoolTurn
     from turnwire.core.settings import PoolSettings
-
-Socket = Connection[PoolTurn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Place:
         source: The lane that must not move until this turn, a fork, has bound its parent.
     """
 
-    connection: Socket
+    connection: PoolConnection
     lane: LaneName
     source: Lane[PoolTurn] | None = None
 
@@ -45,7 +45,7 @@ class Wait(Enum):
     FOR_ROOM = "room"  # another socket would help
 
 
-def place(turn: PoolTurn, sockets: Sequence[Socket], *, may_grow: bool) -> Place | Wait:
+def place(turn: PoolTurn, sockets: Sequence[PoolConnection], *, may_grow: bool) -> Place | Wait:
     """Find the place for one turn.
 
     Args:
@@ -63,14 +63,13 @@ def place(turn: PoolTurn, sockets: Sequence[Socket], *, may_grow: bool) -> Place
         if lane is not None:
             return Place(socket, lane.name)
     for socket in usable:
-        if _names_lanes(socket):
+        if socket.lanes_work is not False and socket.lanes.names_left > 0:
             return Place(socket, _new_name(socket))
-    oldest = None if may_grow else _oldest_lane(usable)
-    return oldest or Wait.FOR_ROOM
+    return _oldest_lane(usable, every=not may_grow) or Wait.FOR_ROOM
 
 
 def sockets_wanted(
-    turns: int, sockets: Sequence[Socket], settings: PoolSettings, *, lanes: bool | None
+    turns: int, sockets: Sequence[PoolConnection], settings: PoolSettings, *, lanes: bool | None
 ) -> int:
     """Say how many sockets to dial for turns that found no place."""
     each = settings.active_limit if lanes else 1
@@ -78,26 +77,21 @@ def sockets_wanted(
     return max(0, -(-turns // each) - coming)
 
 
-def takes_a_turn(socket: Socket) -> bool:
+def takes_a_turn(socket: PoolConnection) -> bool:
     """Say whether a turn may be written on a socket now."""
     if socket.state is not ConnectionState.OPEN or not socket.lanes.has_room:
         return False
-    # Until the server is known to have lanes, or if it has none: one turn per socket.
+    # Until the server is known to have lanes, or if it has none: one turn per socket.  Alone on
+    # its socket a turn may name a lane, to find out: a server that ignores names answers anyway.
     return socket.lanes_work is True or socket.lanes.active == 0
 
 
-def _names_lanes(socket: Socket) -> bool:
-    known = socket.lanes_work is True
-    probing = socket.lanes_work is None and socket.probes
-    return socket.lanes.names_left > 0 and (known or probing)
-
-
-def _new_name(socket: Socket) -> LaneName:
+def _new_name(socket: PoolConnection) -> LaneName:
     used = socket.lanes.named_limit - socket.lanes.names_left
     return f"lane-{used + 1}"
 
 
-def _free_lanes(socket: Socket) -> list[Lane[PoolTurn]]:
+def _free_lanes(socket: PoolConnection) -> list[Lane[PoolTurn]]:
     """Return the lanes that a turn may take; names only where the server may know them."""
     skip_default = socket.lanes_work is None and socket.probes
     return [
@@ -109,7 +103,7 @@ def _free_lanes(socket: Socket) -> list[Lane[PoolTurn]]:
     ]
 
 
-def _stateless_lane(socket: Socket) -> Lane[PoolTurn] | None:
+def _stateless_lane(socket: PoolConnection) -> Lane[PoolTurn] | None:
     """Return a free lane whose response nobody would lose."""
     for lane in _free_lanes(socket):
         if lane.replaceable:
@@ -117,16 +111,18 @@ def _stateless_lane(socket: Socket) -> Lane[PoolTurn] | None:
     return None
 
 
-def _oldest_lane(sockets: Sequence[Socket]) -> Place | None:
+def _oldest_lane(sockets: Sequence[PoolConnection], *, every: bool) -> Place | None:
+    """Return the lane used longest ago, of all free ones or of those that no chain needs."""
     free = [
         (lane.last_used, socket.id, Place(socket, lane.name))
         for socket in sockets
         for lane in _free_lanes(socket)
+        if every or lane.wanted_by is anybody
     ]
     return min(free, key=lambda entry: entry[:2])[2] if free else None
 
 
-def _beside_parent(turn: PoolTurn, sockets: Sequence[Socket]) -> Place | Wait | None:
+def _beside_parent(turn: PoolTurn, sockets: Sequence[PoolConnection]) -> Place | Wait | None:
     """Find the lane that caches the parent, or for a fork another one on its socket."""
     parent = turn.parent
     if parent is None:
@@ -138,21 +134,17 @@ def _beside_parent(turn: PoolTurn, sockets: Sequence[Socket]) -> Place | Wait | 
     return None
 
 
-def _at_parent(turn: PoolTurn, socket: Socket, lane: Lane[PoolTurn]) -> Place | Wait | None:
+def _at_parent(turn: PoolTurn, socket: PoolConnection, lane: Lane[PoolTurn]) -> Place | Wait | None:
     chain = turn.request.chain
     if chain is not None and chain.head is not None and chain.borrows:
         return _fork(socket, lane, stored=chain.head.stored)
     if lane.available:
         return Place(socket, lane.name)
-    return Wait.FOR_PARENT if lane.holders else None
+    return Wait.FOR_PARENT if lane.awaited_by else None
 
 
-def _fork(socket: Socket, source: Lane[PoolTurn], *, stored: bool) -> Place | None:
-    """Find another lane beside the parent's; the parent must stay until it is bound.
-
-    Alone on its socket, a fork may name a lane even where lanes are unknown: if the server
-    ignores the name, the fork merely takes the parent's place.
-    """
+def _fork(socket: PoolConnection, source: Lane[PoolTurn], *, stored: bool) -> Place | None:
+    """Find another lane beside the parent's; the parent must stay until it is bound."""
     if source.turn is not None or socket.lanes_work is False:
         return None
     barrier = None if stored else source

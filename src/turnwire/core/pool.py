@@ -13,6 +13,7 @@ from turnwire.core import endings, timing
 from turnwire.core.actions import Action, Close, Deliver
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.failure import (
+    LIMIT_REACHED,
     CloseInfo,
     Failure,
     FailureKind,
@@ -21,13 +22,13 @@ from turnwire.core.failure import (
 )
 from turnwire.core.lane import Lane, LaneState
 from turnwire.core.placing import settle
-from turnwire.core.pool_turn import PoolTurn
+from turnwire.core.pool_turn import PoolConnection, PoolTurn
 from turnwire.core.settings import PoolSettings
 from turnwire.core.signals import signal_of
 from turnwire.core.snapshot import DELTAS
 from turnwire.core.sse import MessageTooLong
-from turnwire.core.state import PoolState, Socket
-from turnwire.core.turn import TurnSignal, TurnState
+from turnwire.core.state import PoolState
+from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
 from turnwire.events import (
     Event,
     MalformedMessage,
@@ -59,8 +60,6 @@ class Pool:
     def __init__(self, settings: PoolSettings | None = None) -> None:
         self.settings = settings or PoolSettings()
         self._state = PoolState(self.settings, self.settings.lanes)
-        self._deadline: float | None = None
-        self._deadline_known = True
 
     # What the shell reads.
 
@@ -72,10 +71,7 @@ class Pool:
 
     def deadline(self) -> float | None:
         """Return when to call ``tick`` if nothing happens sooner."""
-        if not self._deadline_known:
-            self._deadline = timing.next_deadline(self._state)
-            self._deadline_known = True
-        return self._deadline
+        return self._state.due
 
     def expects(self, connection: ConnectionId) -> bool:
         """Say whether bytes of an HTTP exchange are still wanted."""
@@ -97,13 +93,14 @@ class Pool:
     def submit(self, request: TurnRequest, now: float) -> PoolTurn | None:
         """Take a turn; None if the queue is full and the turn was not taken."""
         state, size_bytes = self._state, request.size_bytes
-        if state.waiting and state.queued_bytes + size_bytes > self.settings.queue_bytes:
+        if state.queued_bytes and state.queued_bytes + size_bytes > self.settings.queue_bytes:
             return None
         turn = PoolTurn(state.next_number(), request, size_bytes, now, now)
-        state.turns[turn.id] = state.waiting[turn.id] = turn
-        state.queued_bytes += size_bytes
+        state.turns[turn.id] = turn
         state.counts.turns += 1
-        state.changed = True
+        state.enqueue(turn)
+        whole = request.deadlines.turn
+        state.note_deadline(None if whole is None else now + whole)
         if state.closed:
             endings.fail(state, turn, _CLOSED, now)
         self._settle(now)
@@ -248,7 +245,6 @@ class Pool:
     # Inside.
 
     def _settle(self, now: float) -> None:
-        self._deadline_known = False
         settle(self._state, now)
 
     def _received_http(self, connection: ConnectionId, data: bytes, now: float) -> None:
@@ -278,23 +274,37 @@ class Pool:
                 state.retire(turn.connection)
             return
         signal = signal_of(event)
+        if signal is None:
+            state.actions.append(Deliver(turn.id, event))
+            return
         if signal is TurnSignal.FAIL:
-            endings.server_failed(state, turn, failure_of_event(event), event, now)
+            self._failed(turn, event, now)
             return
         lane = turn.lane
         if state.lanes_work is None and lane is not None and lane.name is not None:
             state.know_lanes(work=True)  # the event was found by the name that it echoes
-        if signal in endings.ENDS:
+        if signal in TERMINAL_SIGNALS:
             endings.completed(state, turn, signal, event, now)
             return
         if isinstance(event, ResponseInProgressEvent):
-            turn.unhold()  # a fork has bound its parent: docs/protocol/continuation.md#fork
+            turn.release_source()  # a fork has bound its parent: docs/protocol/continuation.md#fork
             state.changed = True
         turn.signal(signal)
         turn.snapshot.add(event)
         state.actions.append(Deliver(turn.id, event))
 
-    def _unrouted(self, socket: Socket, event: Event, now: float) -> None:
+    def _failed(self, turn: PoolTurn, event: Event, now: float) -> None:
+        """The server says that the turn failed, or, on the default lane, that the socket ends."""
+        failure, lane = failure_of_event(event), turn.lane
+        aged = failure.code == LIMIT_REACHED and lane is not None and lane.name is None
+        if aged and turn.connection is not None and turn.state is not TurnState.WRITING:
+            # It names no lane and this turn runs: about the socket, and running turns may finish
+            # (docs/protocol/lanes.md#errors-without-a-lane).
+            self._state.retire(turn.connection)
+            return
+        endings.server_failed(self._state, turn, failure, event, now)
+
+    def _unrouted(self, socket: PoolConnection, event: Event, now: float) -> None:
         """An event that names no lane with a turn on it: the socket's own, or nobody's."""
         state = self._state
         failure = failure_of_event(event) if event.type == "error" else None
@@ -312,7 +322,7 @@ class Pool:
                 endings.drained(state, socket, probe, probe.turn, event)
             return
         state.counts.unrouted_events += 1
-        if failure is not None and failure.code == endings.LIMIT_REACHED:
+        if failure is not None and failure.code == LIMIT_REACHED:
             state.retire(socket)
         elif isinstance(event, ResponseErrorEvent) and failure is not None:
             # Nobody's error is everybody's: docs/protocol/lanes.md#errors-without-a-lane
@@ -331,7 +341,7 @@ def _is_its_own(turn: PoolTurn, event: Event) -> bool:
     return not response_id or response_id == turn.response_id
 
 
-def _probe(socket: Socket) -> Lane[PoolTurn] | None:
+def _probe(socket: PoolConnection) -> Lane[PoolTurn] | None:
     """Return the lane of the only turn on a socket whose server may not know lanes.
 
     Several sockets may probe at once, so it may still be there when another's answer is known.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from turnwire.core.connection import Connection
 from turnwire.core.machine import advance
 from turnwire.core.snapshot import Snapshot
-from turnwire.core.turn import ENDED, TRANSITIONS, TurnSignal, TurnState
+from turnwire.core.turn import TERMINAL_STATES, TRANSITIONS, TurnSignal, TurnState
 
 if TYPE_CHECKING:
     from turnwire.core.chain import ChainMiss, Composed
-    from turnwire.core.connection import Connection
     from turnwire.core.lane import Lane
     from turnwire.core.request import TurnRequest
 
@@ -29,7 +29,7 @@ class PoolTurn:
         connection: The socket that carries it; None for HTTP.
         exchange: The HTTP exchange that carries it.
         composed: What was sent of its chain.
-        holds: A fork's source lane, until the fork has bound its parent.
+        source: The lane that a fork reads its parent from, until it has bound it.
         response_id: Once the server has named it.
         sent_bytes: Everything written for it, resends included.
         resends: How often its message was written again.
@@ -48,7 +48,7 @@ class PoolTurn:
     lane: Lane[PoolTurn] | None = None
     exchange: int | None = None
     composed: Composed | None = None
-    holds: Lane[PoolTurn] | None = None
+    source: Lane[PoolTurn] | None = None
     snapshot: Snapshot = field(default_factory=Snapshot)
     response_id: str | None = None
     last_sequence_number: int | None = None
@@ -62,7 +62,7 @@ class PoolTurn:
     def signal(self, signal: TurnSignal) -> None:
         """Move along the table."""
         self.state = advance(TRANSITIONS, self.state, signal)
-        if self.state not in ENDED:
+        if self.state not in TERMINAL_STATES:
             self.delivery = self.state.value
 
     @property
@@ -81,13 +81,16 @@ class PoolTurn:
         return self.request.previous_response_id
 
     @property
-    def ready(self) -> bool:
-        """False while an earlier turn of its chain runs."""
+    def is_next(self) -> bool:
+        """False while an earlier turn of its chain has not ended."""
         chain = self.request.chain
-        return chain is None or chain.turn in (None, self.id)
+        return chain is None or chain.turn == self.id
 
-    def unhold(self) -> None:
-        """Let the source lane of a fork move on."""
-        if self.holds is not None:
-            self.holds.holders.discard(self.id)
-            self.holds = None
+    def release_source(self) -> None:
+        """Let the lane that a fork read from move on."""
+        if self.source is not None:
+            self.source.awaited_by.discard(self.id)
+            self.source = None
+
+
+PoolConnection = Connection[PoolTurn]

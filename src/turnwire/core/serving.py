@@ -15,7 +15,7 @@ from turnwire.core.connection import Connection, ConnectionSignal, ConnectionSta
 from turnwire.core.lane import Lane, LaneName, LaneRefusal, Lanes
 from turnwire.core.machine import advance
 from turnwire.core.signals import SIGNAL_OF_TYPE
-from turnwire.core.turn import ENDED, TRANSITIONS, TurnSignal, TurnState
+from turnwire.core.turn import TERMINAL_STATES, TRANSITIONS, TurnSignal, TurnState
 from turnwire.events import MalformedMessage, decode_envelope, encode
 
 Json = dict[str, Any]
@@ -254,7 +254,7 @@ class Serving:
         numbered = event | {"sequence_number": turn.sequence_number}
         turn.sequence_number += 1
         self._reply(numbered, turn.lane.name)
-        if turn.state in ENDED:
+        if turn.state in TERMINAL_STATES:
             self._end(turn, event.get("response"), now)
 
     def _end(self, turn: _ServedTurn, response: Json | None, now: float) -> None:

@@ -55,8 +55,11 @@ _SIGNAL_OF_STATUS: Final[dict[str | None, TurnSignal]] = {
 }
 
 
-def signal_of(event: Event) -> TurnSignal:
-    """Say what an event means for its turn.
+def signal_of(event: Event) -> TurnSignal | None:
+    """Say what an event means for its turn; None if nothing.
+
+    Events that are not the response's, such as ``keepalive``, mean nothing: they do not even show
+    that the server has taken the turn.
 
     An unknown ``response.*`` event whose response has a final status ends the turn: gateways send
     ``response.done`` and the like.
@@ -69,13 +72,14 @@ def signal_of(event: Event) -> TurnSignal:
     return _E.PRODUCE
 
 
-def _signal_of_other(event: OtherEvent) -> TurnSignal:
+def _signal_of_other(event: OtherEvent) -> TurnSignal | None:
     by_name = SIGNAL_OF_TYPE.get(event.type)
     if by_name is not None:
         return by_name
-    if event.response is not None and event.type.startswith("response."):
+    if not event.type.startswith("response."):
+        return None
+    if event.response is not None:
         by_status = _SIGNAL_OF_STATUS.get(event.response.status)
         if by_status is not None:
             return by_status
-    # `codex.rate_limits`, `keepalive`, next month's event: seen by the caller, changes nothing.
-    return _E.PRODUCE if event.type.startswith("response.") else _E.ACCEPT
+    return _E.PRODUCE

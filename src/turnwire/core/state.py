@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from turnwire.core.actions import Action, Close, ConnectionId, TurnId
-from turnwire.core.connection import Connection, ConnectionSignal, ConnectionState
-from turnwire.core.pool_turn import PoolTurn
+from turnwire.core.connection import ConnectionSignal, ConnectionState
+from turnwire.core.pool_turn import PoolConnection, PoolTurn
 from turnwire.core.sse import SSEDecoder
 from turnwire.core.statistics import PoolStatistics
 
 if TYPE_CHECKING:
     from turnwire.core.lane import Lane
     from turnwire.core.settings import PoolSettings
-
-Socket = Connection[PoolTurn]
 
 
 @dataclass(slots=True)
@@ -28,24 +26,28 @@ class PoolState:
     Attributes:
         lanes_work: Whether the server has lanes; None while nobody knows.
         exchanges: HTTP exchanges: each carries one turn.
-        waiting: Turns without a lane, in order of arrival.
-        rewrites: Turns to be written again at once, where they are.
+        waiting: Turns without a lane that could run now, in the order in which they could.
+        to_write: Turns that need no place: over HTTP, or written again where they are.
         changed: True if planning may now find something to do.
+        due: No deadline comes before this; None if there is none.
     """
 
     settings: PoolSettings
     lanes_work: bool | None = None
-    sockets: dict[ConnectionId, Socket] = field(default_factory=dict[ConnectionId, Socket])
+    sockets: dict[ConnectionId, PoolConnection] = field(
+        default_factory=dict[ConnectionId, PoolConnection]
+    )
     exchanges: dict[ConnectionId, tuple[PoolTurn, SSEDecoder]] = field(
         default_factory=dict[ConnectionId, tuple[PoolTurn, SSEDecoder]]
     )
     turns: dict[TurnId, PoolTurn] = field(default_factory=dict[TurnId, PoolTurn])
     waiting: dict[TurnId, PoolTurn] = field(default_factory=dict[TurnId, PoolTurn])
-    rewrites: list[PoolTurn] = field(default_factory=list[PoolTurn])
+    to_write: list[PoolTurn] = field(default_factory=list[PoolTurn])
     queued_bytes: int = 0
     no_dial_before: float = 0.0
     closed: bool = False
     changed: bool = False
+    due: float | None = None
     numbers: int = 0
     actions: list[Action] = field(default_factory=list[Action])
     counts: PoolStatistics = field(default_factory=PoolStatistics)
@@ -62,36 +64,75 @@ class PoolState:
             socket.lanes_work = work
         self.changed = True
 
+    def note_deadline(self, when: float | None) -> None:
+        """Come back no later than this."""
+        if when is not None and (self.due is None or when < self.due):
+            self.due = when
+
+    def enqueue(self, turn: PoolTurn) -> None:
+        """Queue a turn; behind the earlier turns of its chain, if there are any."""
+        chain = turn.request.chain
+        if chain is not None and chain.turn is not None:
+            chain.behind.append(turn)
+            self.queued_bytes += turn.size_bytes
+        else:
+            self._begin_to_wait(turn)
+
+    def _begin_to_wait(self, turn: PoolTurn) -> None:
+        if turn.request.chain is not None:
+            turn.request.chain.turn = turn.id
+        if turn.request.transport == "http":
+            self.to_write.append(turn)
+        else:
+            self.waiting[turn.id] = turn
+            self.queued_bytes += turn.size_bytes
+        queue = turn.request.deadlines.queue
+        self.note_deadline(None if queue is None else turn.queued_at + queue)
+        self.changed = True
+
     def dequeue(self, turn: PoolTurn) -> None:
         """Take a turn out of the queue, if it is in it."""
+        chain = turn.request.chain
         if self.waiting.pop(turn.id, None) is not None:
+            self.queued_bytes -= turn.size_bytes
+        elif chain is not None and turn in chain.behind:
+            chain.behind.remove(turn)
             self.queued_bytes -= turn.size_bytes
 
     def leave(self, turn: PoolTurn, now: float) -> None:
-        """Forget a turn that has ended, wherever it was."""
+        """Forget a turn that has ended, wherever it was; the next one of its chain may go."""
         del self.turns[turn.id]
         self.dequeue(turn)
+        turn.release_source()
         chain = turn.request.chain
         if chain is not None and chain.turn == turn.id:
             chain.turn = None
-            for other in self.waiting.values():
-                if other.request.chain is chain:
-                    other.queued_at = now  # it could not have run before
-        turn.unhold()
+            if chain.behind:
+                following = chain.behind.popleft()
+                self.queued_bytes -= following.size_bytes
+                following.queued_at = now  # it could not have run before
+                self._begin_to_wait(following)
         self.changed = True
 
-    def forget(self, socket: Socket, signal: ConnectionSignal) -> None:
+    def wait_again(self, turn: PoolTurn) -> None:
+        """Put a turn that was refused unread in front of the queue."""
+        turn.connection = turn.lane = None
+        self.waiting = {turn.id: turn, **self.waiting}
+        self.queued_bytes += turn.size_bytes
+        self.changed = True
+
+    def forget(self, socket: PoolConnection, signal: ConnectionSignal) -> None:
         """A socket is no more."""
         socket.signal(signal)
         del self.sockets[socket.id]
         self.changed = True
 
-    def hang_up(self, socket: Socket, signal: ConnectionSignal, code: int = 1000) -> None:
+    def hang_up(self, socket: PoolConnection, signal: ConnectionSignal, code: int = 1000) -> None:
         """Close a socket of ours."""
         self.actions.append(Close(socket.id, code))
         self.forget(socket, signal)
 
-    def retire(self, socket: Socket) -> None:
+    def retire(self, socket: PoolConnection) -> None:
         """Put no new turns on a socket; close it when its turns have ended."""
         if socket.id not in self.sockets:
             return
@@ -102,14 +143,14 @@ class PoolState:
         self.changed = True
         self.close_if_drained(socket)
 
-    def close_if_drained(self, socket: Socket) -> None:
+    def close_if_drained(self, socket: PoolConnection) -> None:
         """Close a retired socket once nobody waits for a turn on it."""
         if socket.state is ConnectionState.DRAINING and not any(
             lane.turn is not None and lane.turn.id in self.turns for lane in socket.lanes
         ):
             self.hang_up(socket, ConnectionSignal.EMPTIED)
 
-    def end_lane(self, socket: Socket, lane: Lane[PoolTurn]) -> None:
+    def end_lane(self, socket: PoolConnection, lane: Lane[PoolTurn]) -> None:
         """The terminal event of a lane's turn was seen: the lane is clean."""
         socket.lanes.end(lane)
         self.changed = True

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from turnwire.core import endings
-from turnwire.core.connection import ConnectionSignal
+from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.turn import TurnState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.state import PoolState, Socket
+    from turnwire.core.pool_turn import PoolConnection, PoolTurn
+    from turnwire.core.state import PoolState
 
 _TOO_LATE: Final = {
     FailureKind.QUEUE_TIMEOUT: "no lane became free in time; allow more sockets, or a longer wait",
@@ -22,8 +22,7 @@ _TOO_LATE: Final = {
 }
 
 
-def next_deadline(state: PoolState) -> float | None:
-    """Return when something will be due, if nothing happens sooner."""
+def _next_deadline(state: PoolState) -> float | None:
     due: list[float] = []
     for socket in state.sockets.values():
         if socket.dial_until is not None:
@@ -47,10 +46,11 @@ def expire(state: PoolState, now: float) -> None:
             if now >= when:
                 endings.fail(state, turn, Failure(kind, _TOO_LATE[kind]), now)
                 break
+    state.due = _next_deadline(state)
     state.changed = True
 
 
-def _expire_socket(state: PoolState, socket: Socket, now: float) -> None:
+def _expire_socket(state: PoolState, socket: PoolConnection, now: float) -> None:
     if socket.dial_until is not None and now >= socket.dial_until:
         message = f"the server did not answer the dial within {state.settings.dial} s"
         state.hang_up(socket, ConnectionSignal.CLOSE)
@@ -65,8 +65,10 @@ def _expire_socket(state: PoolState, socket: Socket, now: float) -> None:
 def dial_failed(state: PoolState, failure: Failure, now: float) -> None:
     """A dial failed: those who have no other socket to wait for fail with it."""
     state.counts.failed_dials += 1
-    if state.sockets:
+    hopes = (ConnectionState.OPEN, ConnectionState.CONNECTING)
+    if any(socket.state in hopes for socket in state.sockets.values()):
         state.no_dial_before = now + state.settings.redial
+        state.note_deadline(state.no_dial_before)
         return
     for turn in list(state.waiting.values()):
         if turn.request.transport == "websocket":
@@ -75,7 +77,7 @@ def dial_failed(state: PoolState, failure: Failure, now: float) -> None:
 
 def _due(turn: PoolTurn) -> Iterator[tuple[float, FailureKind]]:
     limits = turn.request.deadlines
-    if turn.state is TurnState.QUEUED and limits.queue is not None and turn.ready:
+    if turn.state is TurnState.QUEUED and limits.queue is not None and turn.is_next:
         yield turn.queued_at + limits.queue, FailureKind.QUEUE_TIMEOUT
     if turn.state is TurnState.WRITING and limits.first_event is not None:
         assert turn.written_at is not None  # set with the state

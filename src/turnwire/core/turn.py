@@ -69,4 +69,7 @@ TRANSITIONS: Final = {
     (_S.OUTPUT,   _E.CANCEL):     _S.CANCELLED,
 }  # fmt: skip
 
-ENDED: Final = frozenset({_S.COMPLETED, _S.INCOMPLETE, _S.FAILED, _S.CANCELLED})
+TERMINAL_STATES: Final = frozenset({_S.COMPLETED, _S.INCOMPLETE, _S.FAILED, _S.CANCELLED})
+
+# What the server's terminal events signal.
+TERMINAL_SIGNALS: Final = frozenset({_E.COMPLETE, _E.INCOMPLETE, _E.FAIL})
