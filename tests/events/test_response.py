@@ -135,3 +135,23 @@ def test_usage_takes_what_the_server_says() -> None:
     assert usage.input_tokens_details is not None
     assert (usage.input_tokens, usage.input_tokens_details.cached_tokens) == (3, 2)
     assert (usage.output_tokens, usage.output_tokens_details) == (0, None)
+
+
+def test_fields_without_an_attribute_are_found_by_name() -> None:
+    data = b'{"type":"response.completed","response":{"id":"r","service_tier":"flex","tools":[]}}'
+    event = decode_event(data)
+    assert isinstance(event, ResponseCompletedEvent)
+    response: Any = event.response
+    assert (response.service_tier, response.tools) == ("flex", [])
+    with pytest.raises(AttributeError, match="no field 'nothing'"):
+        _ = response.nothing
+
+
+def test_a_response_can_be_dumped_by_the_names_of_the_sdk() -> None:
+    data = b'{"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}'
+    event = decode_event(data)
+    assert isinstance(event, ResponseCompletedEvent)
+    whole = {"id": "r", "object": "response", "status": "completed", "output": []}
+    assert event.response.to_dict() == event.response.model_dump() == whole
+    assert json.loads(event.response.to_json()) == whole
+    assert json.loads(event.response.model_dump_json()) == whole

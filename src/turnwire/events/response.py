@@ -6,7 +6,7 @@ another. Sources of the shapes: docs/protocol/events.md.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -182,6 +182,9 @@ def _decode_item_envelope(raw: bytes | msgspec.Raw) -> _ItemEnvelope:
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A response object.
 
+    Fields of the wire that have no attribute here are found by name all the same, as plain JSON:
+    ``response.instructions``, ``response.service_tier``.
+
     Attributes:
         id: Opaque; gateways rewrite it.
         status: ``in_progress``, ``completed``, ``incomplete``, ``failed`` or ``cancelled``.
@@ -224,3 +227,27 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         loaded: dict[str, Any] = msgspec.json.decode(self.raw) if self.raw else {}
         loaded["output"] = [msgspec.json.decode(raw) for raw in self.output_raw or ()]
         return {"id": self.id, "object": self.object, "status": self.status} | loaded
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the whole response as JSON text."""
+        encoded = msgspec.json.encode(self.to_dict())
+        return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
+
+    # The official SDK's names for the same.
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return the whole response, as :meth:`to_dict`."""
+        return self.to_dict()
+
+    def model_dump_json(self, *, indent: int | None = None) -> str:
+        """Return the whole response as JSON text, as :meth:`to_json`."""
+        return self.to_json(indent=indent)
+
+    if not TYPE_CHECKING:  # a misspelt name stays an error for type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a field of the wire that has no attribute here."""
+            try:
+                return self.to_dict()[name]
+            except KeyError:
+                raise AttributeError(f"the response has no field {name!r}") from None
