@@ -23,8 +23,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.txt").write_text(SECRET)
     root = tmp_path / "root"
-    (root / "docs").mkdir(parents=True)
-    (root / "docs" / "guide.md").write_text("Lanes are planned here.\nNothing else.\n")
+    (root / "pages").mkdir(parents=True)
+    (root / "pages" / "guide.md").write_text("Lanes are planned here.\nNothing else.\n")
     (root / "main.py").write_text("print('lanes')\n")
     (root / ".env").write_text(f"KEY={SECRET} lanes")
     return root
@@ -48,8 +48,8 @@ def refusal(tools: FileTools, path: str) -> str:
 def test_a_listing_names_files_with_sizes_and_folders_with_a_slash(root: Path) -> None:
     tools = FileTools(root)
     assert tools.list_files() == "docs/\nmain.py  15\n[left out: 1 hidden]"
-    assert tools.list_files("docs") == "docs/guide.md  38"
-    assert tools.list_files(str(root / "docs")) == "docs/guide.md  38"
+    assert tools.list_files("pages") == "pages/guide.md  38"
+    assert tools.list_files(str(root / "pages")) == "pages/guide.md  38"
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
 def test_a_search_ignores_case_and_says_where(root: Path) -> None:
     tools = FileTools(root)
     assert tools.search_text("LANES") == (
-        "docs/guide.md:1: Lanes are planned here.\nmain.py:1: print('lanes')\n[left out: 1 hidden]"
+        "pages/guide.md:1: Lanes are planned here.\nmain.py:1: print('lanes')\n[left out: 1 hidden]"
     )
     assert tools.search_text("lanes", "main.py") == "main.py:1: print('lanes')"
-    assert tools.search_text("absent", "docs") == "[no line contains 'absent']"
+    assert tools.search_text("absent", "pages") == "[no line contains 'absent']"
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
@@ -103,7 +103,7 @@ def test_a_folder_beside_the_root_with_a_longer_name_is_outside(root: Path) -> N
 
 def test_links_inside_work_and_loops_end(root: Path) -> None:
     (root / "same").symlink_to("main.py")
-    (root / "docs" / "up").symlink_to("..")
+    (root / "pages" / "up").symlink_to("..")
     (root / "round").symlink_to("round")
     (root / "gone").symlink_to("nowhere")
     tools = FileTools(root)
@@ -141,7 +141,7 @@ def test_what_is_no_path_is_refused(root: Path, path: str, said: str) -> None:
     ("tool", "path", "said"),
     [
         ("read_file", "nope", "there is no file nope; list_files says what there is"),
-        ("read_file", "docs", "docs is a folder; use list_files"),
+        ("read_file", "pages", "docs is a folder; use list_files"),
         ("list_files", "main.py", "main.py is a file; use read_file"),
         (
             "list_files",
@@ -235,7 +235,7 @@ def test_a_huge_file_is_read_to_a_limit(root: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("first_line", [0, -1, 3])
 def test_a_line_that_is_not_there_is_refused(root: Path, first_line: int) -> None:
     with pytest.raises(ValueError, match=f"first_line is {first_line}"):
-        FileTools(root).read_file("docs/guide.md", first_line)
+        FileTools(root).read_file("pages/guide.md", first_line)
 
 
 def test_an_empty_file_says_so(root: Path) -> None:
