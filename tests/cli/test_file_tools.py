@@ -47,7 +47,7 @@ def refusal(tools: FileTools, path: str) -> str:
 
 def test_a_listing_names_files_with_sizes_and_folders_with_a_slash(root: Path) -> None:
     tools = FileTools(root)
-    assert tools.list_files() == "docs/\nmain.py  15\n[left out: 1 hidden]"
+    assert tools.list_files() == "pages/\nmain.py  15\n[left out: 1 hidden]"
     assert tools.list_files("pages") == "pages/guide.md  38"
     assert tools.list_files(str(root / "pages")) == "pages/guide.md  38"
 
@@ -72,14 +72,14 @@ def test_a_search_for_nothing_is_refused(root: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["..", "../outside/secret.txt", "docs/../../outside/secret.txt", "/", "/etc/passwd"]
+    "path", ["..", "../outside/secret.txt", "pages/../../outside/secret.txt", "/", "/etc/passwd"]
 )
 def test_no_path_leads_out(root: Path, path: str) -> None:
     assert refusal(FileTools(root), path) == f"{path} leads out of the folder; give a path below it"
 
 
 def test_a_path_may_go_up_as_long_as_it_stays_inside(root: Path) -> None:
-    assert FileTools(root).read_file("docs/../main.py") == "print('lanes')\n"
+    assert FileTools(root).read_file("pages/../main.py") == "print('lanes')\n"
 
 
 def test_no_link_leads_out(root: Path) -> None:
@@ -91,7 +91,7 @@ def test_no_link_leads_out(root: Path) -> None:
     for path in ("file", "folder/secret.txt", "chained/secret.txt", "relative"):
         assert "leads out of the folder" in refusal(tools, path)
     listed = tools.list_files()
-    assert listed == "docs/\nmain.py  15\n[left out: 1 hidden, 4 linked to elsewhere]"
+    assert listed == "pages/\nmain.py  15\n[left out: 1 hidden, 4 linked to elsewhere]"
     assert SECRET not in tools.search_text("nobody")
 
 
@@ -109,7 +109,7 @@ def test_links_inside_work_and_loops_end(root: Path) -> None:
     tools = FileTools(root)
     assert tools.read_file("same") == "print('lanes')\n"
     assert tools.list_files() == (
-        "docs/\nmain.py  15\nsame  15\n[left out: 1 hidden, 2 linked to nowhere]"
+        "pages/\nmain.py  15\nsame  15\n[left out: 1 hidden, 2 linked to nowhere]"
     )
     assert tools.search_text("print").splitlines()[:2] == [
         "main.py:1: print('lanes')",
@@ -117,7 +117,7 @@ def test_links_inside_work_and_loops_end(root: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [".env", "docs/../.env", ".git/config"])
+@pytest.mark.parametrize("path", [".env", "pages/../.env", ".git/config"])
 def test_hidden_files_are_refused(root: Path, path: str) -> None:
     assert "hidden files cannot be read here" in refusal(FileTools(root), path)
 
@@ -141,7 +141,7 @@ def test_what_is_no_path_is_refused(root: Path, path: str, said: str) -> None:
     ("tool", "path", "said"),
     [
         ("read_file", "nope", "there is no file nope; list_files says what there is"),
-        ("read_file", "pages", "docs is a folder; use list_files"),
+        ("read_file", "pages", "pages is a folder; use list_files"),
         ("list_files", "main.py", "main.py is a file; use read_file"),
         (
             "list_files",
@@ -246,14 +246,14 @@ def test_an_empty_file_says_so(root: Path) -> None:
 def test_long_listings_are_cut_and_say_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LISTED_ENTRIES", 1)
     assert FileTools(root).list_files() == (
-        "docs/\n[cut: 1 of 2 entries are shown]\n[left out: 1 hidden]"
+        "pages/\n[cut: 1 of 2 entries are shown]\n[left out: 1 hidden]"
     )
 
 
 def test_searches_are_cut_and_say_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = FileTools(root)
     monkeypatch.setattr(limits, "FOUND_LINES", 1)
-    assert tools.search_text("lanes", "docs/../").splitlines()[1] == (
+    assert tools.search_text("lanes", "pages/../").splitlines()[1] == (
         "[cut: the first 1 lines found are shown]"
     )
     monkeypatch.setattr(limits, "SEARCHED_FILES", 1)

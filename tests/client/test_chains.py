@@ -255,6 +255,17 @@ async def test_an_incomplete_response_is_not_continued(open_client: Open, transp
         assert sent(peer)[1] == {"input": [user("a"), said("half"), user("b")]}
 
 
+async def test_a_response_without_an_id_is_not_continued(open_client: Open) -> None:
+    script = Turns([answer("a"), completed(id="")], [answer("b")], [answer("c")])
+    async with Peer(script) as peer, open_client(peer) as client:
+        chain = client.chain(model="m")
+        await say(chain, "a")
+        assert (chain.previous_response_id, chain.history) == (None, [user("a"), said("a")])
+        await say(chain, "b")
+        assert sent(peer)[1] == {"input": [user("a"), said("a"), user("b")]}
+        assert (await say(chain, "c")).chain_miss is None
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -105,6 +105,26 @@ async def test_an_error_event_is_an_exception_with_all_that_it_says(
 
 
 @pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"error": "Plain text.", "code": "c"}, "Plain text. (code c)"),
+        ({"error": None, "message": "Flat."}, "Flat."),
+        ({"error": {"detail": {"deep": 1}}}, "the server gave no reason"),
+        ({"error": {"message": "Odd.", "code": 429}, "status": "429"}, "Odd. (code 429)"),
+        ({"error": [1]}, "the server ended the turn with `error`"),
+        ({}, "the server gave no reason"),
+    ],
+)
+async def test_an_error_of_an_odd_shape_is_an_error_all_the_same(
+    open_client: Open, members: dict[str, Any], words: str
+) -> None:
+    script = Turns([emit("error", **members), silence()], [answer("again")])
+    async with Peer(script) as peer, open_client(peer, lanes=True) as client:
+        raised = await error_of(ask(client))
+        assert (type(raised), str(raised)) == (TurnError, words)
+
+
+@pytest.mark.parametrize(
     ("step", "kind"),
     [
         (error("previous_response_not_found"), PreviousResponseNotFound),

@@ -82,8 +82,8 @@ def responses_url(base_url: str, schemes: Mapping[str, str]) -> str:
         parts = urlsplit(base_url)
         usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an address, a port that is no number
-        usable = False
-    if not usable:
+        parts, usable = None, False
+    if parts is None or not usable:
         raise ConfigError(
             f"base_url must look like https://host/v1, not {_without_secrets(base_url)!r}"
         )

@@ -102,10 +102,12 @@ def extra_fields(given: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises:
         ConfigError: It is not a dict with names for keys.
     """
-    extra: Any = given.get("extra_body") or {}
-    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
-        raise ConfigError("`extra_body` must be a dict of fields by name")
-    return extra
+    extra: object = given.get("extra_body") or {}
+    if isinstance(extra, Mapping):
+        fields = cast("Mapping[object, Any]", extra)
+        if all(isinstance(name, str) for name in fields):
+            return cast("Mapping[str, Any]", extra)
+    raise ConfigError("`extra_body` must be a dict of fields by name")
 
 
 def _unknown(name: str) -> str:

@@ -47,9 +47,7 @@ class Endpoint:
         if self.api_key is None:
             return dict(self.headers), ""
         try:
-            key = self.api_key() if callable(self.api_key) else self.api_key
-            if inspect.isawaitable(key):
-                key = await key
+            key = await self._key()
         except Exception as error:
             raise SignInFailed(f"the api_key function raised {type(error).__name__}") from error
         if not isinstance(key, str):
@@ -57,6 +55,10 @@ class Endpoint:
         if not fits_header(key):
             raise SignInFailed("the api_key function returned a key with a line break; strip it")
         return {"Authorization": f"Bearer {key}", **self.headers}, _fingerprint(key)
+
+    async def _key(self) -> object:
+        key = self.api_key() if callable(self.api_key) else self.api_key
+        return await key if inspect.isawaitable(key) else key
 
 
 def fits_header(text: str) -> bool:

@@ -1,0 +1,96 @@
+"""The how-to pages run, and the reference is complete."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+import turnwire.errors
+from turnwire.core.chain import MissReason
+from turnwire.testing import Create, Peer, Step, answer, call
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[CodeType]:
+    """Compile a page's snippets as `python -m asyncio` does."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        compile(
+            "\n" * text[: found.start(1)].count("\n") + found[1],
+            str(page),
+            "exec",
+            flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        )
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def script(create: Create) -> list[Step]:
+    """Call the first tool once, then answer."""
+    tools = create.request.get("tools") or [{}]
+    answered = create.input and create.input[-1].get("type") == "function_call_output"
+    if tools[0].get("name") and not answered:
+        arguments = {"a": 17, "b": 25} if tools[0]["name"] == "add" else {}
+        return [call(tools[0]["name"], arguments)]
+    return [answer(f"You said: {create.text}")]
+
+
+@pytest.mark.io
+@pytest.mark.parametrize("name", ["client", "chains"])
+async def test_the_snippets_of_a_page_run(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snippets = blocks(DOCS / "howto" / f"{name}.md")
+    assert len(snippets) > 5
+    async with Peer(script) as peer:
+        monkeypatch.setenv("OPENAI_BASE_URL", peer.base_url)
+        names: dict[str, Any] = {"__name__": name}
+        for snippet in snippets:
+            waiting = eval(snippet, names)  # our own page
+            if inspect.isawaitable(waiting):
+                await waiting
+        assert peer.refusals == []
+        assert peer.model_runs > 5
+    assert "You said: " in capsys.readouterr().out
+
+
+def test_the_reference_draws_the_tree_of_the_errors() -> None:
+    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^([ │├└─]*)([A-Z]\w+)", page.split("```")[1], re.MULTILINE)
+    of_code = re.findall(r"^    ([ │├└─]*)([A-Z]\w+)", turnwire.errors.__doc__ or "", re.MULTILINE)
+    assert drawn == of_code
+    assert {name for _, name in drawn} == set(turnwire.errors.__all__)
+
+
+def test_the_reference_explains_every_error() -> None:
+    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    groups = {"TransportError", "TurnwireError"}
+    assert set(turnwire.errors.__all__) - explained == groups
+
+
+def test_the_reference_names_every_attribute() -> None:
+    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+    attributes = {
+        name
+        for cls in map(turnwire.errors.__dict__.get, turnwire.errors.__all__)
+        for name in inspect.signature(cls.__init__).parameters  # type: ignore[union-attr]
+    } - {"self", "message", "args", "kwargs"}
+    assert {name for name in attributes if f"`{name}`" not in page} == set()
+
+
+def test_the_page_of_chains_explains_every_miss() -> None:
+    page = (DOCS / "howto" / "chains.md").read_text(encoding="utf-8")
+    section = page.split("## Misses")[1]
+    explained = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(explained) == sorted(get_args(MissReason))
