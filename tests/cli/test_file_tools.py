@@ -23,8 +23,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.txt").write_text(SECRET)
     root = tmp_path / "root"
-    (root / "pages").mkdir(parents=True)
-    (root / "pages" / "guide.md").write_text("Lanes are planned here.\nNothing else.\n")
+    (root / "guides").mkdir(parents=True)
+    (root / "guides" / "guide.md").write_text("Lanes are planned here.\nNothing else.\n")
     (root / "main.py").write_text("print('lanes')\n")
     (root / ".env").write_text(f"KEY={SECRET} lanes")
     return root
@@ -47,9 +47,9 @@ def refusal(tools: FileTools, path: str) -> str:
 
 def test_a_listing_names_files_with_sizes_and_folders_with_a_slash(root: Path) -> None:
     tools = FileTools(root)
-    assert tools.list_files() == "pages/\nmain.py  15\n[left out: 1 hidden]"
-    assert tools.list_files("pages") == "pages/guide.md  38"
-    assert tools.list_files(str(root / "pages")) == "pages/guide.md  38"
+    assert tools.list_files() == "guides/\nmain.py  15\n[left out: 1 hidden]"
+    assert tools.list_files("guides") == "guides/guide.md  38"
+    assert tools.list_files(str(root / "guides")) == "guides/guide.md  38"
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
 def test_a_search_ignores_case_and_says_where(root: Path) -> None:
     tools = FileTools(root)
     assert tools.search_text("LANES") == (
-        "pages/guide.md:1: Lanes are planned here.\nmain.py:1: print('lanes')\n[left out: 1 hidden]"
+        "guides/guide.md:1: Lanes are planned here.\nmain.py:1: print('lanes')\n[left out: 1 hidden]"
     )
     assert tools.search_text("lanes", "main.py") == "main.py:1: print('lanes')"
-    assert tools.search_text("absent", "pages") == "[no line contains 'absent']"
+    assert tools.search_text("absent", "guides") == "[no line contains 'absent']"
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
@@ -72,14 +72,14 @@ def test_a_search_for_nothing_is_refused(root: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["..", "../outside/secret.txt", "pages/../../outside/secret.txt", "/", "/etc/passwd"]
+    "path", ["..", "../outside/secret.txt", "guides/../../outside/secret.txt", "/", "/etc/passwd"]
 )
 def test_no_path_leads_out(root: Path, path: str) -> None:
     assert refusal(FileTools(root), path) == f"{path} leads out of the folder; give a path below it"
 
 
 def test_a_path_may_go_up_as_long_as_it_stays_inside(root: Path) -> None:
-    assert FileTools(root).read_file("pages/../main.py") == "print('lanes')\n"
+    assert FileTools(root).read_file("guides/../main.py") == "print('lanes')\n"
 
 
 def test_no_link_leads_out(root: Path) -> None:
@@ -91,7 +91,7 @@ def test_no_link_leads_out(root: Path) -> None:
     for path in ("file", "folder/secret.txt", "chained/secret.txt", "relative"):
         assert "leads out of the folder" in refusal(tools, path)
     listed = tools.list_files()
-    assert listed == "pages/\nmain.py  15\n[left out: 1 hidden, 4 linked to elsewhere]"
+    assert listed == "guides/\nmain.py  15\n[left out: 1 hidden, 4 linked to elsewhere]"
     assert SECRET not in tools.search_text("nobody")
 
 
@@ -103,13 +103,13 @@ def test_a_folder_beside_the_root_with_a_longer_name_is_outside(root: Path) -> N
 
 def test_links_inside_work_and_loops_end(root: Path) -> None:
     (root / "same").symlink_to("main.py")
-    (root / "pages" / "up").symlink_to("..")
+    (root / "guides" / "up").symlink_to("..")
     (root / "round").symlink_to("round")
     (root / "gone").symlink_to("nowhere")
     tools = FileTools(root)
     assert tools.read_file("same") == "print('lanes')\n"
     assert tools.list_files() == (
-        "pages/\nmain.py  15\nsame  15\n[left out: 1 hidden, 2 linked to nowhere]"
+        "guides/\nmain.py  15\nsame  15\n[left out: 1 hidden, 2 linked to nowhere]"
     )
     assert tools.search_text("print").splitlines()[:2] == [
         "main.py:1: print('lanes')",
@@ -117,7 +117,7 @@ def test_links_inside_work_and_loops_end(root: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [".env", "pages/../.env", ".git/config"])
+@pytest.mark.parametrize("path", [".env", "guides/../.env", ".git/config"])
 def test_hidden_files_are_refused(root: Path, path: str) -> None:
     assert "hidden files cannot be read here" in refusal(FileTools(root), path)
 
@@ -141,7 +141,7 @@ def test_what_is_no_path_is_refused(root: Path, path: str, said: str) -> None:
     ("tool", "path", "said"),
     [
         ("read_file", "nope", "there is no file nope; list_files says what there is"),
-        ("read_file", "pages", "pages is a folder; use list_files"),
+        ("read_file", "guides", "guides is a folder; use list_files"),
         ("list_files", "main.py", "main.py is a file; use read_file"),
         (
             "list_files",
@@ -235,7 +235,7 @@ def test_a_huge_file_is_read_to_a_limit(root: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("first_line", [0, -1, 3])
 def test_a_line_that_is_not_there_is_refused(root: Path, first_line: int) -> None:
     with pytest.raises(ValueError, match=f"first_line is {first_line}"):
-        FileTools(root).read_file("pages/guide.md", first_line)
+        FileTools(root).read_file("guides/guide.md", first_line)
 
 
 def test_an_empty_file_says_so(root: Path) -> None:
@@ -246,14 +246,14 @@ def test_an_empty_file_says_so(root: Path) -> None:
 def test_long_listings_are_cut_and_say_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LISTED_ENTRIES", 1)
     assert FileTools(root).list_files() == (
-        "pages/\n[cut: 1 of 2 entries are shown]\n[left out: 1 hidden]"
+        "guides/\n[cut: 1 of 2 entries are shown]\n[left out: 1 hidden]"
     )
 
 
 def test_searches_are_cut_and_say_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = FileTools(root)
     monkeypatch.setattr(limits, "FOUND_LINES", 1)
-    assert tools.search_text("lanes", "pages/../").splitlines()[1] == (
+    assert tools.search_text("lanes", "guides/../").splitlines()[1] == (
         "[cut: the first 1 lines found are shown]"
     )
     monkeypatch.setattr(limits, "SEARCHED_FILES", 1)
