@@ -142,6 +142,27 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n\n".join(sections)
 
 
+SUMMARY_TURNS = 100  # the rollout that the project's README quotes
+_SUMMARY_STACKS = ("turnwire", "openai-ws", "openai-sse")
+
+
+def summary(result: dict[str, Any]) -> str:
+    """Return the few ratios for the project's README, all against the loop written by hand."""
+    turns = result["rollout"][SUMMARY_TURNS]
+    head = ("against aiohttp + msgspec by hand", *(TITLES[stack] for stack in _SUMMARY_STACKS))
+    rows = [
+        ("CPU to read one streamed event", result["burst"], "ratio"),
+        (f"CPU for one turn of a loop of {SUMMARY_TURNS} tool calls", turns, "ratio"),
+        (f"its last ten turns against its first ten, of {SUMMARY_TURNS}", turns, "growth"),
+        ("bytes sent in that loop", turns, "bytes_ratio"),
+    ]
+    cells = [
+        (what, *(f"{measured[stack][key]:.3g}×" for stack in _SUMMARY_STACKS))
+        for what, measured, key in rows
+    ]
+    return _table(head, cells)
+
+
 def _conditions(result: dict[str, Any]) -> str:
     where = result["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items())

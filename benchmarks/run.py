@@ -32,6 +32,7 @@ PRELUDE = {"burst": {"repeat": 1}, "rollout": {"turns": 10}}
 EVENTS = {"burst": len(workload.burst_events()), "rollout": len(workload.call_events())}
 SLOW = {500: {"openai-sse"}}  # minutes: only with --full, and then once
 
+FRONT_PAGE = HERE.parent / "README.md"
 README, BEGIN, END = HERE / "README.md", "<!-- results:begin -->", "<!-- results:end -->"
 
 
@@ -122,12 +123,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def write_readme(tables: str) -> None:
-    """Put the tables between the markers of the README."""
-    text = README.read_text()
-    pattern = re.escape(BEGIN) + ".*" + re.escape(END)
-    block = f"{BEGIN}\n\n{tables}\n\n{END}"
-    README.write_text(re.sub(pattern, lambda _: block, text, flags=re.DOTALL))
+def write_between(page: Path, begin: str, end: str, tables: str) -> None:
+    """Put tables between the markers of a page."""
+    pattern = re.escape(begin) + ".*" + re.escape(end)
+    block = f"{begin}\n\n{tables}\n\n{end}"
+    page.write_text(re.sub(pattern, lambda _: block, page.read_text(), flags=re.DOTALL))
 
 
 def arguments() -> argparse.Namespace:
@@ -157,7 +157,9 @@ def main() -> int:
     results.mkdir(exist_ok=True)
     (results / "latest.json").write_text(json.dumps(result, indent=1) + "\n")
     if options.write:
-        write_readme(tables)
+        write_between(README, BEGIN, END, tables)
+        summary = report.summary(result)
+        write_between(FRONT_PAGE, "<!-- bench:summary -->", "<!-- /bench:summary -->", summary)
     return 0
 
 
