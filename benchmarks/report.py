@@ -157,7 +157,7 @@ def summary(result: dict[str, Any]) -> str:
         ("bytes sent in that loop", turns, "bytes_ratio"),
     ]
     cells = [
-        (what, *(f"{measured[stack][key]:.3g}×" for stack in _SUMMARY_STACKS))
+        (what, *(f"{measured[stack][key]:.3g} x" for stack in _SUMMARY_STACKS))
         for what, measured, key in rows
     ]
     return _table(head, cells)

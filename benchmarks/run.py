@@ -16,11 +16,14 @@ import sys
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import report
 import workload
 from processes import HERE, BenchmarkError, Process, can_pin
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SERVER_PROCESSOR, WORKER_PROCESSOR = 1, 0
 BURST_ROUNDS, BURST_REPEAT = 9, 4
