@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from turnwire.core.actions import Close, Deliver, Finish
 from turnwire.core.chain import Head
 from turnwire.core.connection import ConnectionSignal
-from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind
+from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind, failure_of_event
 from turnwire.core.history import without_half_calls
 from turnwire.core.lane import LaneSignal, anybody
 from turnwire.core.rewriting import written_again
@@ -40,7 +40,7 @@ def server_failed(
     state: PoolState, turn: PoolTurn, failure: Failure, event: Event | None, now: float
 ) -> None:
     """The server ended the turn with an error; the lane is clean, the parent gone from it."""
-    if written_again(state, turn, failure):
+    if written_again(state, turn, failure, now):
         return
     turn.signal(TurnSignal.FAIL)
     turn.delivery = "terminal"
@@ -99,11 +99,18 @@ def drained(
     state.counts.drained_bytes += len(event.raw)
     lane.drained_bytes += len(event.raw)
     signal = signal_of(event)
-    if signal in TERMINAL_SIGNALS:
+    if signal is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):
+        state.retire(socket)  # the lane stays dirty: its turn may go on
+    elif signal in TERMINAL_SIGNALS:
         _remember(turn, lane, turn.snapshot.final(event).id, failed=signal is TurnSignal.FAIL)
         state.end_lane(socket, lane)
     elif lane.drained_bytes > state.settings.drain_bytes:
         state.retire(socket)
+
+
+def is_about_the_socket(lane: Lane[PoolTurn], failure: Failure) -> bool:
+    """Tell the end of a socket's life from the error of the turn on its default lane."""
+    return failure.code == LIMIT_REACHED and lane.name is None
 
 
 def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> None:

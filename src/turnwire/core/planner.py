@@ -93,7 +93,7 @@ def _new_name(socket: PoolConnection) -> LaneName:
 
 def _free_lanes(socket: PoolConnection) -> list[Lane[PoolTurn]]:
     """Return the lanes that a turn may take; names only where the server may know them."""
-    skip_default = socket.lanes_work is None and socket.probes
+    skip_default = socket.lanes_work is None and socket.probes and socket.lanes.names_left > 0
     return [
         lane
         for lane in socket.lanes

@@ -71,7 +71,8 @@ class Pool:
 
     def deadline(self) -> float | None:
         """Return when to call ``tick`` if nothing happens sooner."""
-        return self._state.due
+        state = self._state
+        return state.due if state.turns or state.sockets else None
 
     def expects(self, connection: ConnectionId) -> bool:
         """Say whether bytes of an HTTP exchange are still wanted."""
@@ -126,8 +127,9 @@ class Pool:
         """Take no new turns; close each socket when its turns have ended."""
         state = self._state
         state.closed = True
-        for turn in list(state.waiting.values()):
-            endings.fail(state, turn, _CLOSED, now)
+        for turn in list(state.turns.values()):
+            if turn.state is TurnState.QUEUED:  # for a lane, or behind its chain
+                endings.fail(state, turn, _CLOSED, now)
         for socket in list(state.sockets.values()):
             state.retire(socket)
         self._settle(now)
@@ -296,7 +298,7 @@ class Pool:
     def _failed(self, turn: PoolTurn, event: Event, now: float) -> None:
         """The server says that the turn failed, or, on the default lane, that the socket ends."""
         failure, lane = failure_of_event(event), turn.lane
-        aged = failure.code == LIMIT_REACHED and lane is not None and lane.name is None
+        aged = lane is not None and endings.is_about_the_socket(lane, failure)
         if aged and turn.connection is not None and turn.state is not TurnState.WRITING:
             # It names no lane and this turn runs: about the socket, and running turns may finish
             # (docs/protocol/lanes.md#errors-without-a-lane).

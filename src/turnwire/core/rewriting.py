@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 _MOST_RESENDS: Final = 4  # there are four reasons; a server that repeats one is not obeyed
 
 
-def written_again(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
+def written_again(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> bool:
     """Have a turn written again if the server refused it unread; False if it did not."""
     unread = turn.state in (TurnState.WRITING, TurnState.ACCEPTED)
     if not unread or turn.resends >= _MOST_RESENDS:
         return False
-    return (
-        _without_lanes(state, turn, failure)
-        or _in_full(state, turn, failure)
-        or _with_fewer_names(state, turn, failure)
-        or _on_another_socket(state, turn, failure)
+    if _without_lanes(state, turn, failure) or _in_full(state, turn, failure):
+        return True
+    if state.closed:
+        return False  # no other lane will be free and no other socket dialled
+    return _with_fewer_names(state, turn, failure, now) or _on_another_socket(
+        state, turn, failure, now
     )
 
 
@@ -65,18 +66,18 @@ def _in_full(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
     return True
 
 
-def _with_fewer_names(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
+def _with_fewer_names(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> bool:
     """The server takes fewer names than the hosted service: another lane, when one is free."""
     socket, lane = turn.connection, turn.lane
     if socket is None or lane is None or lane.name is None or failure.code != NAMES_USED_UP:
         return False
     socket.lanes.withdraw(lane)
     _requeue(state, turn)
-    state.wait_again(turn)
+    state.wait_again(turn, now)
     return True
 
 
-def _on_another_socket(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
+def _on_another_socket(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> bool:
     """The socket has reached its age limit: another one."""
     socket, lane = turn.connection, turn.lane
     if socket is None or lane is None or failure.code != LIMIT_REACHED:
@@ -84,7 +85,7 @@ def _on_another_socket(state: PoolState, turn: PoolTurn, failure: Failure) -> bo
     if turn.state is not TurnState.WRITING:
         return False
     _requeue(state, turn)
-    state.wait_again(turn)
+    state.wait_again(turn, now)
     state.end_lane(socket, lane)
     state.retire(socket)
     return True

@@ -114,9 +114,12 @@ class PoolState:
                 self._begin_to_wait(following)
         self.changed = True
 
-    def wait_again(self, turn: PoolTurn) -> None:
+    def wait_again(self, turn: PoolTurn, now: float) -> None:
         """Put a turn that was refused unread in front of the queue."""
         turn.connection = turn.lane = None
+        turn.queued_at = now
+        queue = turn.request.deadlines.queue
+        self.note_deadline(None if queue is None else now + queue)
         self.waiting = {turn.id: turn, **self.waiting}
         self.queued_bytes += turn.size_bytes
         self.changed = True

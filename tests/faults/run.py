@@ -1,0 +1,110 @@
+"""Plant each known mistake in a copy of the core; the property tests must catch every one.
+
+``make faults`` runs all of them; ``make faults ARGS="lane chain"`` those whose name has such a word.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from faults import FAULTS, Fault
+
+ROOT = Path(__file__).parents[2]
+CORE = Path("src") / "turnwire" / "core"
+TIMEOUT = 300.0  # seconds for one mistake; the tests take a fifth of it
+AT_ONCE = 2
+
+_NAMED = re.compile(r"InvariantBroken: <([^>]*)>")
+_RAISED = re.compile(r"^E +(?:[\w.]*\.)?(\w+(?:Error|Transition|Exception))\b", re.MULTILINE)
+
+
+def stale(fault: Fault) -> str | None:
+    """Say what is wrong with a row of the table, or None."""
+    text = (ROOT / CORE / fault.file).read_text(encoding="utf-8")
+    found = text.count(fault.old)
+    return None if found == 1 else f"{fault.name}: its text stands {found} times in {fault.file}"
+
+
+def run_copy(fault: Fault | None) -> tuple[bool, str]:
+    """Run the property tests on a copy with one mistake; return whether they pass, and why not."""
+    with tempfile.TemporaryDirectory(prefix="turnwire-faults-") as name:
+        copy = Path(name)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for folder in ("src", "tests/properties"):
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
+        if fault is not None:
+            path = copy / CORE / fault.file
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+        return run_tests(copy, fault)
+
+
+def run_tests(copy: Path, fault: Fault | None) -> tuple[bool, str]:
+    """Run pytest in a copy; what is wrong with the server's half is looked for there first."""
+    tests = ["tests/properties/test_pool.py", "tests/properties/test_serving.py"]
+    if fault is not None and fault.file in ("lane.py", "serving.py"):
+        tests.reverse()
+    options = ["-x", "-p", "no:cacheprovider", f"--timeout={TIMEOUT}"]
+    environment = os.environ | {
+        "PYTHONPATH": str(copy / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TURNWIRE_PROPERTIES": "thorough",
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, "(the tests did not end)"
+    return done.returncode == 0, reason(done.stdout)
+
+
+def reason(output: str) -> str:
+    """Return the name of the invariant that broke, or of the exception."""
+    named = _NAMED.findall(output) or _RAISED.findall(output)
+    return named[0] if named else output.strip()[-400:]
+
+
+def main(words: list[str]) -> int:
+    """Run the table; 0 if every mistake was caught."""
+    chosen = [each for each in FAULTS if not words or any(word in each.name for word in words)]
+    problems = [problem for fault in chosen if (problem := stale(fault))]
+    if problems:
+        print("The table is stale:", *problems, sep="\n  ")
+        return 2
+    start = time.monotonic()
+    passed, why = run_copy(None)
+    if not passed:
+        print(f"Without any mistake the property tests fail: {why}")
+        return 2
+    print(f"Without a mistake all is well ({time.monotonic() - start:.0f} s).", flush=True)
+    survivors = 0
+    width = max(len(fault.name) for fault in chosen)
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        results = workers.map(run_copy, chosen)
+        for fault, (survived, why) in zip(chosen, results, strict=True):
+            survivors += survived
+            verdict = f"NOT CAUGHT: {fault.harm}" if survived else f"caught by: {why}"
+            print(f"{fault.name:<{width}}  {verdict}", flush=True)
+    caught = len(chosen) - survivors
+    print(f"{caught} of {len(chosen)} mistakes caught in {time.monotonic() - start:.0f} s.")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
