@@ -4,7 +4,7 @@
 
     TurnwireError
     ├── ConfigError (ValueError)      your arguments, before any I/O
-    ├── TransportError
+    ├── TransportError                .response_id .delivery .partial, if it ended a turn
     │   ├── DialError                 .status .headers .body .retry_after
     │   │   └── AuthenticationError
     │   ├── ConnectionLost            .close_code .close_reason
@@ -13,7 +13,8 @@
     │   ├── FirstEventTimeout
     │   └── TurnTimeout
     ├── ProtocolError                 .remote: did the peer break a rule, or did we?
-    ├── TurnError                     .code .status .type .param .response_id .headers .delivery
+    ├── TurnError                     .code .status .type .param .headers .response_id .delivery
+    │   │                             .partial .retryable
     │   ├── PreviousResponseNotFound
     │   ├── RateLimited
     │   ├── ContextTooLong
@@ -21,7 +22,7 @@
     │   ├── ChainLost
     │   └── TurnInterrupted           cut off before its terminal event: .partial
     ├── ToolLoopLimit                 .response: `max_turns` were not enough
-    ├── SlowConsumer                  .limit_bytes
+    ├── SlowConsumer                  .limit_bytes .response_id .delivery .partial
     └── QueueFull                     .limit_bytes
 
 No message and no ``repr`` contains a key, a header or what was said to the model.
@@ -29,7 +30,7 @@ No message and no ``repr`` contains a key, a header or what was said to the mode
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,18 @@ __all__ = [
 
 
 class TurnwireError(Exception):
-    """The root: ``except TurnwireError`` catches everything that turnwire raises."""
+    """The root: ``except TurnwireError`` catches everything that turnwire raises.
+
+    All of them can be copied and pickled.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way would call the class with the message and without its keywords.
+        return _remade, (type(self), *self.args), vars(self)
+
+
+def _remade(kind: type[TurnwireError], *args: object) -> TurnwireError:
+    return kind.__new__(kind, *args)
 
 
 class ConfigError(TurnwireError, ValueError):
@@ -70,7 +82,17 @@ class ConfigError(TurnwireError, ValueError):
 
 
 class TransportError(TurnwireError):
-    """The way to the server failed, not the server's answer."""
+    """The way to the server failed, not the server's answer.
+
+    Attributes:
+        response_id: Id of the response, if one had been created.
+        delivery: How far the turn had come, as in :class:`TurnError`; None if there was no turn.
+        partial: What had arrived before, or None.
+    """
+
+    response_id: str | None = None
+    delivery: str | None = None
+    partial: Response | None = None
 
 
 class DialError(TransportError):
@@ -234,7 +256,14 @@ class SlowConsumer(TurnwireError):
 
     Attributes:
         limit_bytes: The limit that was reached.
+        response_id: Id of the response, if one had been created.
+        delivery: How far the turn had come, as in :class:`TurnError`; None for a connection.
+        partial: What had arrived, also what was not read; None for a connection.
     """
+
+    response_id: str | None = None
+    delivery: str | None = None
+    partial: Response | None = None
 
     def __init__(self, message: str, *, limit_bytes: int) -> None:
         super().__init__(message)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from client.colours import Threads, until
-from turnwire import AsyncClient, Client, ConfigError, TurnInterrupted, TurnwireError
+from client.forking import in_a_forked_process
+from turnwire import (
+    AsyncClient,
+    Client,
+    ConfigError,
+    PoolStatistics,
+    TurnInterrupted,
+    TurnwireError,
+)
 from turnwire.testing import Gate, Peer, Turns, answer, call, deltas, silence, wait
 
 if TYPE_CHECKING:
@@ -37,7 +45,10 @@ async def test_a_closed_client_takes_no_turns(open_client: Open, transport: str)
 
 async def test_closing_a_client_that_was_never_used(open_client: Open) -> None:
     async with open_client("http://127.0.0.1:1/v1") as client:
-        assert client.statistics() is None
+        assert client.statistics() == PoolStatistics()
+        for _ in range(2):
+            await client.aclose()
+        assert client.statistics() == PoolStatistics()
 
 
 async def test_closing_leaves_no_task_and_no_socket(open_client: Open, transport: str) -> None:
@@ -90,8 +101,10 @@ async def test_a_turn_may_outlive_its_client(open_client: Open) -> None:
 async def test_statistics_can_be_read_after_closing(open_client: Open) -> None:
     async with Peer() as peer, open_client(peer) as client:
         await client.responses.create(model="m", input="x")
+        sent_bytes = client.statistics().sent_bytes
         await client.aclose()
-        assert client.statistics() is None
+        expected = PoolStatistics(turns=1, completed=1, dials=1, sent_bytes=sent_bytes)
+        assert client.statistics() == expected
 
 
 def test_a_client_belongs_to_one_loop() -> None:
@@ -114,6 +127,77 @@ def test_a_client_belongs_to_one_loop() -> None:
     asyncio.run(first())
 
 
+def turnwire_tasks() -> set[str]:
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    return {name for name in names if name.startswith("turnwire")}
+
+
+async def test_closing_that_is_cancelled_goes_on() -> None:
+    async with Peer(lambda _: [silence()]) as peer:
+        client = AsyncClient(base_url=peer.base_url)
+        turn = await client.responses.create(model="m", input="x", stream=True)
+        await peer.wait_until(lambda: peer.model_runs == 1)
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        with pytest.raises(TurnInterrupted):
+            await turn.get_final_response()
+        await client.aclose()
+        assert turnwire_tasks() == set()
+
+
+async def test_who_closes_later_waits_for_the_end_too() -> None:
+    async with Peer(lambda _: [silence()]) as peer:
+        client = AsyncClient(base_url=peer.base_url)
+        await client.responses.create(model="m", input="x", stream=True)
+        await peer.wait_until(lambda: peer.model_runs == 1)
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(0)
+        await client.aclose()
+        assert turnwire_tasks() == set()
+        await closing
+
+
+async def test_a_client_is_closed_in_its_own_loop() -> None:
+    async with Peer() as peer, AsyncClient(base_url=peer.base_url) as client:
+        await client.responses.create(model="m", input="x")
+        with pytest.raises(ConfigError, match="belongs to one event loop: close it there"):
+            await asyncio.to_thread(asyncio.run, client.aclose())
+        # It is as good as before.
+        assert (await client.responses.create(model="m", input="x")).output_text == "x"
+        await client.aclose()
+        await asyncio.to_thread(asyncio.run, client.aclose())
+
+
+def test_after_a_fork_a_client_is_the_parents() -> None:
+    client = AsyncClient(base_url="http://127.0.0.1:1/v1")
+
+    async def use() -> str:
+        try:
+            await client.responses.create(model="m", input="x")
+        except TurnwireError as error:
+            return f"{type(error).__name__}: {error}"
+        return "it ran"
+
+    async def close() -> str:
+        await client.aclose()
+        return "closed"
+
+    with asyncio.Runner() as runner:
+        assert runner.run(use()).startswith("DialError")
+
+        def in_the_same_loop() -> str:
+            return f"{runner.run(use())}; {runner.run(close())}"
+
+        assert in_a_forked_process(in_the_same_loop) == (
+            "ConfigError: the client was used before a fork; make another one in each process;"
+            " closed"
+        )
+        runner.run(client.aclose())
+
+
 # Threads.
 
 
@@ -127,8 +211,10 @@ async def test_closing_a_blocking_client_ends_its_thread() -> None:
 
         def use() -> str:
             with Client(base_url=peer.base_url) as client:
+                assert portal_threads() == []
+                text = client.responses.create(model="m", input="x").output_text
                 assert len(portal_threads()) == 1
-                return client.responses.create(model="m", input="x").output_text
+                return text
 
         assert await threads.run(use) == "x"
         assert portal_threads() == []
@@ -139,6 +225,68 @@ def test_a_wrong_argument_starts_no_thread() -> None:
     with pytest.raises(ConfigError):
         Client(base_url="nowhere")
     assert portal_threads() == []
+
+
+def leave() -> str:
+    """Leave the program."""
+    raise SystemExit(2)
+
+
+def leave_early(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [({}, SystemExit), ({"on_event": leave_early}, KeyboardInterrupt)],
+)
+async def test_what_would_end_a_program_ends_one_call(
+    arguments: dict[str, Any], kind: type[BaseException]
+) -> None:
+    threads = Threads()
+    async with Peer(Turns([call("leave", {})], then=[answer("ok")])) as peer:
+        client = Client(base_url=peer.base_url)
+
+        def run() -> str:
+            with pytest.raises(kind):
+                client.chain(model="m", tools=[leave]).run("go", **arguments)
+            return client.responses.create(model="m", input="x").output_text
+
+        assert await threads.run(run) == "ok"
+        await threads.run(client.close)
+    assert portal_threads() == []
+    threads.executor.shutdown()
+
+
+async def test_a_blocking_client_that_nobody_closed_closes_and_says_so() -> None:
+    threads = Threads()
+    async with Peer(lambda _: [answer("a"), silence()]) as peer:
+
+        def use_and_lose() -> None:
+            client = Client(base_url=peer.base_url)
+            turn = client.responses.create(model="m", input="x", stream=True)
+            assert next(turn).type == "response.created"
+            del client, turn
+
+        with pytest.warns(ResourceWarning, match="a turnwire.Client was not closed"):
+            await threads.run(use_and_lose)
+            gc.collect()
+        await peer.wait_until(lambda: not peer.connections[0].is_open)
+        for thread in portal_threads():
+            await threads.run(thread.join)
+    threads.executor.shutdown()
+
+
+async def test_what_is_left_of_a_client_keeps_it_alive() -> None:
+    threads = Threads()
+    async with Peer() as peer:
+        client = Client(base_url=peer.base_url)
+        chain, close = client.chain(model="m"), client.close
+        del client
+        gc.collect()
+        assert (await threads.run(chain.run, "x")).output_text == "x"
+        await threads.run(close)
+    threads.executor.shutdown()
 
 
 async def test_threads_may_share_a_blocking_client() -> None:

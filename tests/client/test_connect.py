@@ -302,7 +302,9 @@ async def test_a_close_in_the_middle_of_a_turn_raises(step: Any, code: int) -> N
         assert "1 unfinished turn" in str(raised)
         if getattr(step, "reason", ""):
             assert (raised.close_reason, "(bye)" in str(raised)) == ("bye", True)
-        assert await read(connection) == ([], raised)
+        events, again = await read(connection)
+        assert (events, str(again), vars(again)) == ([], str(raised), vars(raised))
+        assert again is not raised
         with pytest.raises(ConnectionLost):
             await connection.send(CREATE)
 

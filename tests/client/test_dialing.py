@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,11 @@ from turnwire import (
     ConnectionLost,
     DialError,
     DialTimeout,
+    TransportError,
     TurnInterrupted,
+    TurnTimeout,
     TurnwireError,
+    connect,
 )
 from turnwire.testing import Gate, Peer, Turns, answer, close, drop, error, refuse, wait
 
@@ -203,6 +207,50 @@ async def test_a_key_function_that_returns_no_key(
         assert (peer.handshakes, peer.posts) == ([], [])
 
 
+async def test_a_post_asks_for_the_key_once(open_client: Open) -> None:
+    keys = iter(["one", "two"])
+    async with (
+        Peer() as peer,
+        open_client(peer, transport="http", api_key=lambda: next(keys)) as client,
+    ):
+        chain = client.chain(model="m")
+        for _ in range(2):
+            await chain.run("x")
+        sent = [post.headers["authorization"] for post in peer.posts]
+        assert sent == ["Bearer one", "Bearer two"]
+
+
+async def for_ever() -> str:
+    await asyncio.Event().wait()
+    return "never"
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [
+        ({"timeout": 0.02}, TurnTimeout),
+        ({"timeout": 0.02, "dial_timeout": 0.03}, TurnTimeout),
+        ({"dial_timeout": 0.02}, DialTimeout),
+        ({"dial_timeout": 0.02, "timeout": 20}, DialTimeout),
+    ],
+)
+async def test_a_key_function_that_never_returns(
+    open_client: Open, transport: str, limits: dict[str, float], kind: type[TransportError]
+) -> None:
+    async with (
+        Peer() as peer,
+        open_client(peer, transport=transport, api_key=for_ever, **limits) as client,
+    ):
+        raised = await error_of(ask(client))
+        assert (type(raised), raised.delivery, peer.handshakes) == (kind, "queued", [])
+
+
+async def test_a_key_function_of_a_plain_socket_that_never_returns() -> None:
+    with pytest.raises(DialTimeout, match="within 0.02 s"):
+        async with connect(base_url="http://127.0.0.1:1/v1", api_key=for_ever, timeout=0.02):
+            pass
+
+
 async def test_headers_of_ones_own(open_client: Open, transport: str) -> None:
     options: dict[str, Any] = {
         "organization": "org",
@@ -288,6 +336,32 @@ async def test_the_environment_says_where_and_who(
         assert [headers[name] for name in names] == [f"Bearer {KEY}", "org", "proj"]
 
 
+async def test_an_empty_argument_is_given(
+    open_client: Open, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the official SDK: only None means "ask the environment"."""
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, KEY)
+    nothing = {"api_key": "", "organization": "", "project": "", "transport": transport}
+    async with Peer() as peer:
+        async with open_client(peer, **nothing) as client:
+            assert await answers(client)
+        (headers,) = peer.handshakes or [post.headers for post in peer.posts]
+        assert KEY not in headers.values()
+        assert f"Bearer {KEY}" not in headers.values()
+    with pytest.raises(ConfigError, match="no API key"):
+        AsyncClient(api_key="")
+    with pytest.raises(ConfigError, match="must look like"):
+        AsyncClient(base_url="")  # and the key does not go to the hosted service instead
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    monkeypatch.setenv("OPENAI_BASE_URL", "")
+    with pytest.raises(ConfigError, match="no API key"):
+        AsyncClient()
+
+
 def test_without_a_key_there_is_a_way_out() -> None:
     with pytest.raises(ConfigError, match="turnwire serve"):
         AsyncClient()
@@ -317,18 +391,3 @@ def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any], words: s
     with pytest.raises(ConfigError, match=words) as caught:
         AsyncClient(**{"base_url": "http://127.0.0.1:1/v1"} | arguments)
     assert "secret" not in str(caught.value)
-
-
-async def test_the_proxy_of_the_environment_is_used_unless_told_not_to(
-    open_client: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy = unused_url().removesuffix("/v1")
-    monkeypatch.setenv("HTTP_PROXY", proxy)
-    monkeypatch.setenv("WS_PROXY", proxy)
-    async with Peer() as peer:
-        async with open_client(peer, trust_env=False) as client:
-            assert await answers(client)
-        async with open_client(peer) as client:
-            raised = await error_of(ask(client))
-            assert isinstance(raised, DialError | TurnInterrupted | ConnectionLost)
-        assert peer.model_runs == 1

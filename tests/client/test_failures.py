@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from client.colours import error_of, facts, read, until
 from turnwire import (
@@ -170,13 +171,14 @@ async def test_an_error_is_the_same_every_time_it_is_asked_for(open_client: Open
     async with Peer(lambda _: [error("c")]) as peer, open_client(peer) as client:
         async with ask(client) as turn:
             seen = []
-            for _ in range(2):
+            for wait in (turn.get_final_response, turn.get_final_response, turn.__anext__):
                 with pytest.raises(TurnError) as caught:
-                    await turn.get_final_response()
+                    await wait()
                 seen.append(caught.value)
-            with pytest.raises(TurnError) as caught:
-                await anext(turn)
-            assert seen == [caught.value] * 2
+            said = [(str(each), facts(each), each.partial) for each in seen]
+            assert said == [said[0]] * 3
+            # Each who waits gets one of his own: a traceback would grow.
+            assert len({id(each) for each in seen}) == 3
         assert (turn.response, turn.usage) == (None, None)
 
 
@@ -461,6 +463,73 @@ async def _first(turn: Any) -> Any:
 
 
 # What came too late, and what was too much.
+
+
+def progress(error: Any) -> tuple[Any, ...]:
+    return error.response_id, error.delivery, error.partial.status, error.partial.output_text
+
+
+@pytest.mark.parametrize(
+    ("limits", "steps", "kind", "expected"),
+    [
+        (
+            {"first_event_timeout": 0.02},
+            [silence()],
+            FirstEventTimeout,
+            (None, "writing", "in_progress", ""),
+        ),
+        (
+            {"timeout": 0.05},
+            [answer("Hello big"), silence(after="response.output_text.delta")],
+            TurnTimeout,
+            ("resp_1", "output", "in_progress", "Hello"),
+        ),
+        (
+            {"buffer_bytes": 4_000},
+            [deltas(100), silence()],
+            SlowConsumer,
+            ("resp_1", "output", "in_progress", "word "),
+        ),
+    ],
+)
+async def test_how_far_a_turn_had_come_when_it_was_given_up(
+    open_client: Open,
+    transport: str,
+    limits: dict[str, Any],
+    steps: list[Step],
+    kind: type[Exception],
+    expected: tuple[Any, ...],
+) -> None:
+    async with (
+        Peer(lambda _: steps) as peer,
+        open_client(peer, transport=transport, **limits) as client,
+    ):
+        turn = await client.responses.create(model="m", input="x", stream=True)
+        await until(lambda: client.statistics().failed == 1)
+        raised = await error_of(turn)
+        assert type(raised) is kind
+        *far, text = progress(raised)
+        assert (*far, text[: len(expected[-1])]) == expected
+        assert turn.delivery == raised.delivery
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+async def test_an_answer_that_is_no_event_stream(open_client: Open, kind: str) -> None:
+    async def log_in(_: web.Request) -> web.Response:
+        return web.Response(text='{"id": "resp_1", "status": "completed"}', content_type=kind)
+
+    app = web.Application()
+    app.router.add_post("/v1/responses", log_in)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    async with open_client(url, transport="http") as client:
+        raised = await error_of(ask(client))
+    await runner.cleanup()
+    assert (type(raised), raised.status) == (TurnError, 200)
+    said = f"the server answered with {kind}; charset=utf-8; expected text/event-stream"
+    assert str(raised).startswith(said)
 
 
 async def test_a_server_that_does_not_answer_a_turn(open_client: Open, transport: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from client.colours import message, user
-from turnwire import ConfigError, OtherEvent, TurnwireError
+from turnwire import AsyncClient, ConfigError, OtherEvent, PoolStatistics, TurnwireError
 from turnwire.events import ResponseCompletedEvent, ResponseTextDeltaEvent
 from turnwire.testing import (
+    Gate,
     Peer,
     Step,
     Turns,
@@ -160,10 +162,55 @@ async def test_a_turn_that_was_not_started_says_so(open_client: Open) -> None:
         assert (turn.response, turn.usage) == (None, None)
         with pytest.raises(TurnwireError, match="was not started"):
             _ = turn.delivery
-        with pytest.raises(TurnwireError, match="was not started"):
-            await anext(turn)
         await turn.aclose()
         assert peer.connections == []
+
+
+async def test_waiting_on_a_turn_starts_it(open_client: Open, transport: str) -> None:
+    async with Peer() as peer, open_client(peer, transport=transport) as client:
+        turns = [client.responses.stream(model="m", input="x") for _ in range(4)]
+        assert (await anext(turns[0])).type == "response.created"
+        assert (await turns[1].next_batch())[0].type == "response.created"
+        assert [text async for text in turns[2].text_deltas()] == ["x"]
+        assert (await turns[3].get_final_response()).output_text == "x"
+        assert peer.model_runs == 4
+
+
+async def test_a_turn_is_started_once_however_many_wait(open_client: Open, transport: str) -> None:
+    async def key() -> str:
+        await asyncio.sleep(0)
+        return "key"
+
+    async with (
+        Peer() as peer,
+        open_client(peer, transport=transport, api_key=key) as client,
+    ):
+        turn = client.responses.stream(model="m", input="x")
+        await asyncio.gather(*(turn.submit() for _ in range(3)))
+        assert (await turn.get_final_response()).output_text == "x"
+        assert (peer.model_runs, client.statistics().turns) == (1, 1)
+
+
+async def test_a_start_that_is_cancelled_is_left_to_the_next() -> None:
+    gate = Gate()
+
+    async def key() -> str:
+        await gate.pass_through()
+        return "key"
+
+    async with (
+        Peer() as peer,
+        AsyncClient(base_url=peer.base_url, transport="http", api_key=key) as client,
+    ):
+        turn = client.responses.stream(model="m", input="x")
+        first = asyncio.create_task(turn.submit())
+        await gate.wait_reached()
+        second = asyncio.create_task(turn.get_final_response())
+        first.cancel()
+        gate.open()
+        assert (await second).output_text == "x"
+        assert first.cancelled()
+        assert peer.model_runs == 1
 
 
 async def test_incomplete_is_returned_not_raised(open_client: Open, transport: str) -> None:
@@ -283,4 +330,4 @@ async def test_wrong_tools_are_refused_before_anything_is_sent(open_client: Open
     async with Peer() as peer, open_client(peer) as client:
         with pytest.raises(ConfigError):
             await client.responses.create(model="m", input="x", tools=[5])
-        assert (peer.connections, client.statistics()) == ([], None)
+        assert (peer.connections, client.statistics()) == ([], PoolStatistics())

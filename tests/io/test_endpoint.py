@@ -8,7 +8,7 @@ from turnwire.io.endpoint import Endpoint, SignInFailed
 
 
 def endpoint(key: Any, **headers: str) -> Endpoint:
-    return Endpoint("ws://host/v1/responses", "http://host/v1/responses", key, headers)
+    return Endpoint("http://host/v1/responses", key, headers)
 
 
 async def later() -> str:

@@ -15,6 +15,7 @@ from turnwire.core.request import Deadlines, TurnRequest
 from turnwire.core.settings import PoolSettings
 from turnwire.io.endpoint import Endpoint
 from turnwire.io.engine import Engine
+from turnwire.io.websocket import WebSocket
 from turnwire.testing import Gate, Peer, Turns, answer, deltas, silence, wait
 
 if TYPE_CHECKING:
@@ -32,12 +33,7 @@ NONE = Deadlines(queue=None, first_event=None, turn=None)
 async def running(
     peer: Peer, *, inbox_bytes: int = 2**20, key: Any = None, **settings: Any
 ) -> AsyncIterator[Engine]:
-    endpoint = Endpoint(
-        websocket_url=peer.websocket_url,
-        http_url=f"{peer.base_url}/responses",
-        api_key=key,
-        trust_env=False,
-    )
+    endpoint = Endpoint(f"{peer.base_url}/responses", api_key=key)
     engine = Engine(endpoint, PoolSettings(**settings), inbox_bytes=inbox_bytes, heartbeat=None)
     try:
         yield engine
@@ -205,14 +201,17 @@ async def test_a_mistake_while_dialing_leaves_nobody_waiting(
         assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
-async def test_a_key_is_asked_for_at_every_post() -> None:
+async def test_a_post_has_the_headers_that_it_was_submitted_with() -> None:
     keys = iter(["one", "two"])
     async with Peer() as peer, running(peer, key=lambda: next(keys)) as engine:
-        for _ in range(2):
-            _, inbox = submitted(engine, request(transport="http"))
-            await ended(inbox)
+        signed_in = [await engine.sign_in() for _ in range(2)]
+        for headers, credential in reversed(signed_in):
+            asked = request(transport="http", credential=credential)
+            taken = engine.submit(asked, headers)
+            assert taken is not None
+            await ended(taken[1])
         sent = [post.headers["authorization"] for post in peer.posts]
-        assert sent == ["Bearer one", "Bearer two"]
+        assert sent == ["Bearer two", "Bearer one"]
 
 
 async def test_turns_are_written_in_the_order_of_their_submission() -> None:
@@ -222,3 +221,76 @@ async def test_turns_are_written_in_the_order_of_their_submission() -> None:
             await ended(inbox)
         texts = [create["input"][0]["content"] for create in peer.creates]
         assert texts == [f"q{number}" for number in range(16)]
+
+
+# Whatever happens to a task, nobody is left waiting.
+
+
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+async def test_a_task_that_is_cancelled_from_outside_ends_its_turns(transport: Any) -> None:
+    script = Turns([answer("a"), silence()], [answer("again")])
+    async with Peer(script) as peer, running(peer) as engine:
+        _, inbox = submitted(engine, request(transport=transport))
+        await peer.wait_until(lambda: peer.model_runs == 1)
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("turnwire"):
+                task.cancel()
+        failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert failure.kind is FailureKind.LOST
+        assert "cancelled from outside" in failure.message
+        _, inbox = submitted(engine, request(transport=transport))
+        assert (await ended(inbox)).failure is None
+
+
+async def test_a_socket_that_takes_no_more_messages_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(_: WebSocket, data: bytes) -> None:
+        raise ConnectionResetError("it takes no more")
+
+    async with Peer(lambda _: [silence()]) as peer, running(peer) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(WebSocket, "send_now", broken)
+            _, inbox = submitted(engine, request())
+            failure = (await ended(inbox)).failure
+        assert failure is not None
+        assert (failure.kind, failure.close_reason) == (FailureKind.LOST, "it takes no more")
+        await peer.wait_until(lambda: not peer.connections[0].is_open)
+        _, inbox = submitted(engine, request())
+        await peer.wait_until(lambda: len(peer.connections) == 2)
+
+
+# The end.
+
+
+def tasks_left() -> set[str]:
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    return {name for name in names if name.startswith("turnwire")}
+
+
+async def test_an_end_that_is_not_waited_for_goes_on() -> None:
+    async with Peer(lambda _: [silence()]) as peer, running(peer) as engine:
+        submitted(engine, request())
+        await peer.wait_until(lambda: peer.model_runs == 1)
+        closing = asyncio.create_task(engine.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert not engine.closed
+        await engine.aclose()
+        assert (engine.closed, tasks_left()) == (True, set())
+
+
+async def test_everybody_who_closes_waits_for_the_same_end() -> None:
+    async with Peer(lambda _: [silence()]) as peer, running(peer) as engine:
+        submitted(engine, request())
+        await peer.wait_until(lambda: peer.model_runs == 1)
+
+        async def close() -> tuple[bool, set[str]]:
+            await engine.aclose()
+            return engine.closed, tasks_left()
+
+        closing = [asyncio.create_task(close()) for _ in range(3)]
+        assert await asyncio.gather(*closing) == [(True, set())] * 3

@@ -9,6 +9,8 @@ import pytest
 from turnwire.core.failure import CloseInfo
 from turnwire.io import http
 from turnwire.io.http import post
+from turnwire.io.proxy import Proxy
+from turnwire.io.refusal import Refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,7 +43,7 @@ def says(head: Head, *pieces: bytes) -> Talk:
 
 async def exchange(
     session: aiohttp.ClientSession, address: str
-) -> tuple[CloseInfo | http.Refused, bytes]:
+) -> tuple[CloseInfo | Refusal, bytes]:
     got: list[bytes] = []
 
     def piece(data: bytes) -> bool:
@@ -163,6 +165,36 @@ async def test_nobody_listens(session: aiohttp.ClientSession, serve: Serve, head
     end, _ = await exchange(session, address)
     assert isinstance(end, CloseInfo)
     assert (end.reached, end.code) == (False, None)
+
+
+async def test_a_connection_that_takes_too_long_was_none(
+    session: aiohttp.ClientSession, serve: Serve, head: Head
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)  # a proxy that never says whether there is a tunnel
+        await reader.read()
+
+    async with serve(talk) as address:
+        proxy = Proxy(f"http://{address}", tunnels=True)
+        url = "https://host.invalid/?api-key=hidden"
+        end = await post(session, url, {}, BODY, bool, proxy=proxy, dial_timeout=0.02)
+    assert end == CloseInfo(None, "no connection in time", reached=False)
+
+
+async def test_a_body_of_some_mebibytes_goes_without_a_warning(
+    session: aiohttp.ClientSession, serve: Serve, head: Head
+) -> None:
+    body = b"x" * 3 * 2**20
+    got: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert b"Content-Length: 3145728\r\n" in await head(reader)
+        got.append(await reader.readexactly(len(body)))
+        writer.write(CHUNKED + b"0\r\n\r\n")
+
+    async with serve(talk) as address:
+        assert await post(session, f"http://{address}/", {}, body, bool) == CloseInfo(None)
+    assert got == [body]
 
 
 async def test_nothing_is_handed_out_after_the_turn_has_ended(

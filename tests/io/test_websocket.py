@@ -50,22 +50,22 @@ async def test_the_body_of_a_refused_upgrade_is_kept(session: aiohttp.ClientSess
     async with Peer(handshake=refusal) as peer:
         with pytest.raises(UpgradeRefused) as caught:
             await dial(session, peer.websocket_url)
-    assert (caught.value.status, caught.value.body) == (403, b"who are you?")
-    assert caught.value.headers["x-reason"] == "r"
+    assert (caught.value.refusal.status, caught.value.refusal.body) == (403, b"who are you?")
+    assert caught.value.refusal.headers["x-reason"] == "r"
 
 
 async def test_a_long_refusal_is_cut(session: aiohttp.ClientSession) -> None:
     async with Peer(handshake=refuse(500, b"x" * 200_000)) as peer:
         with pytest.raises(UpgradeRefused) as caught:
             await dial(session, peer.websocket_url)
-    assert 0 < len(caught.value.body) <= 64 * 2**10
+    assert 0 < len(caught.value.refusal.body) <= 64 * 2**10
 
 
 async def test_an_answer_of_200_is_a_refusal(session: aiohttp.ClientSession) -> None:
     async with Peer(handshake=refuse(200, {"ok": True})) as peer:
         with pytest.raises(UpgradeRefused) as caught:
             await dial(session, peer.websocket_url)
-    assert (caught.value.status, caught.value.body) == (200, b'{"ok":true}')
+    assert (caught.value.refusal.status, caught.value.refusal.body) == (200, b'{"ok":true}')
 
 
 async def test_a_redirect_is_a_refusal_and_the_key_does_not_follow_it(
@@ -76,7 +76,7 @@ async def test_a_redirect_is_a_refusal_and_the_key_does_not_follow_it(
         async with Peer(handshake=refuse(302, b"", headers=location)) as peer:
             with pytest.raises(UpgradeRefused) as caught:
                 await dial(session, peer.websocket_url, Authorization="Bearer secret")
-        assert (caught.value.status, other.handshakes) == (302, [])
+        assert (caught.value.refusal.status, other.handshakes) == (302, [])
 
 
 async def test_a_wrong_accept_is_described_without_the_address(
@@ -92,7 +92,7 @@ async def test_a_wrong_accept_is_described_without_the_address(
 
     async with serve(talk) as address:
         with pytest.raises(aiohttp.ClientError) as caught:
-            await dial(session, f"ws://{address}/v1?api-key=hidden")
+            await dial(session, f"http://{address}/v1?api-key=hidden")
     assert "hidden" in str(caught.value)  # why it is not shown as it is
     assert describe(caught.value) == "Invalid challenge response (HTTP 101)"
 
@@ -101,6 +101,60 @@ def test_errors_without_words_have_a_name() -> None:
     assert describe(aiohttp.ServerDisconnectedError()) == "Server disconnected"
     assert describe(ConnectionResetError()) == "ConnectionResetError"
     assert describe(aiohttp.InvalidURL("ws://me:hidden@host")) == "the URL cannot be used"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_dial_is_one_handshake_also_if_it_drops(
+    session: aiohttp.ClientSession, serve: Serve, *, reset: bool
+) -> None:
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if reset:
+            writer.transport.abort()
+
+    async with serve(talk) as address:
+        with pytest.raises(aiohttp.ClientConnectionError, match="dropped during the upgrade"):
+            await dial(session, f"http://{address}/")
+    assert len(heads) == 1
+
+
+async def test_a_refusal_is_read_to_its_end(session: aiohttp.ClientSession, serve: Serve) -> None:
+    reason = b"in many small pieces " * 20
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 403 No\r\nX-Reason: r\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(reason))
+        for byte in reason:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)  # the other side reads in this very loop
+
+    async with serve(talk) as address:
+        with pytest.raises(UpgradeRefused) as caught:
+            await dial(session, f"http://{address}/")
+    status, headers, body = caught.value.refusal
+    assert (status, headers["x-reason"], body) == (403, "r", reason)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_refusal_that_does_not_end_counts_as_far_as_it_came(
+    session: aiohttp.ClientSession, serve: Serve, monkeypatch: pytest.MonkeyPatch, *, cut: bool
+) -> None:
+    monkeypatch.setattr("turnwire.io.refusal._BODY_SECONDS", 0.02)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 No\r\nContent-Length: 80\r\n\r\nbusy")
+        await writer.drain()
+        if not cut:
+            await reader.read()
+
+    async with serve(talk) as address:
+        with pytest.raises(UpgradeRefused) as caught:
+            await dial(session, f"http://{address}/")
+    assert (caught.value.refusal.status, caught.value.refusal.body) == (503, b"busy")
 
 
 # Messages.
@@ -196,7 +250,7 @@ async def test_a_close_is_told_before_the_goodbyes(
         await told.pass_through()  # and not a byte more until the other side knows
 
     async with serve(talk) as address:
-        socket, heard = await dial(session, f"ws://{address}/"), Heard()
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
         assert await heard.read(socket) == CloseInfo(1005)
         told.open()
         await socket.close()
@@ -211,7 +265,7 @@ async def test_a_message_that_breaks_the_framing_ends_the_socket(
         await reader.read()
 
     async with serve(talk) as address:
-        socket, heard = await dial(session, f"ws://{address}/"), Heard()
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
         close = await heard.read(socket)
         assert (close.code, heard.messages) == (1002, [])
         assert close.reason != ""
@@ -228,7 +282,7 @@ async def test_half_a_message_is_not_handed_out(
         await writer.drain()
 
     async with serve(talk) as address:
-        socket, heard = await dial(session, f"ws://{address}/"), Heard()
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
         assert ((await heard.read(socket)).code, heard.messages) == (1006, [])
         await socket.close()
 
@@ -242,7 +296,7 @@ async def test_fragments_are_one_message(
         await reader.read()
 
     async with serve(talk) as address:
-        socket, heard = await dial(session, f"ws://{address}/"), Heard()
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
         assert await heard.read(socket) == CloseInfo(1000)
         assert heard.messages == [b"abcdef"]
         await socket.close()
@@ -254,6 +308,36 @@ async def test_the_first_close_says_the_code(session: aiohttp.ClientSession) -> 
         await asyncio.gather(socket.close(1002), socket.close())
         await peer.wait_until(lambda: not peer.connections[0].is_open)
         assert peer.connections[0].close_code == 1002
+
+
+async def test_closing_does_not_wait_for_a_server_that_streams_on(
+    session: aiohttp.ClientSession,
+    serve: Serve,
+    upgrade: Talk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.02)
+    dropped = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        try:
+            while True:  # and does not look at what is said to it
+                writer.write(b"\x81\x01x")
+                await writer.drain()
+                await asyncio.sleep(0)
+        except ConnectionError:
+            dropped.set()
+
+    async with serve(talk) as address:
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
+        reading = asyncio.create_task(heard.read(socket))
+        while not heard.messages:  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0)
+        await socket.close()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await dropped.wait()
 
 
 async def test_pings_are_answered_while_somebody_reads(
@@ -269,7 +353,7 @@ async def test_pings_are_answered_while_somebody_reads(
         await reader.read()
 
     async with serve(talk) as address:
-        socket, heard = await dial(session, f"ws://{address}/"), Heard()
+        socket, heard = await dial(session, f"http://{address}/"), Heard()
         assert await heard.read(socket) == CloseInfo(1000)
         await socket.close()
     assert pongs[0][:2] == b"\x8a\x82"
@@ -283,7 +367,7 @@ async def test_a_server_that_stops_ponging_is_lost(
         await reader.read()
 
     async with serve(talk) as address:
-        socket = await WebSocket.dial(session, f"ws://{address}/", {}, "", heartbeat=0.02)
+        socket = await WebSocket.dial(session, f"http://{address}/", {}, "", heartbeat=0.02)
         close = await Heard().read(socket)
         assert close.code == 1006
         await socket.close()

@@ -131,7 +131,7 @@ def show(event: Event) -> None:
 async def clients() -> None:
     async with AsyncClient(api_key=lambda: "k", base_url="http://host/v1") as client:
         assert_type(client, AsyncClient)
-        assert_type(client.statistics(), PoolStatistics | None)
+        assert_type(client.statistics(), PoolStatistics)
 
     async def key() -> str:
         return "k"
@@ -139,7 +139,7 @@ async def clients() -> None:
     AsyncClient(api_key=key, transport="http", timeout=None, lanes=True)
     with Client(api_key="k", max_sockets=2) as blocking:
         assert_type(blocking, Client)
-        assert_type(blocking.statistics(), PoolStatistics | None)
+        assert_type(blocking.statistics(), PoolStatistics)
 
 
 def blocking_create(client: Client) -> None:

@@ -18,7 +18,7 @@ from turnwire.gateway import Gateway
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from turnwire.client.params import Transport
+    from turnwire.core.request import Transport
     from turnwire.events import Response
 
 DEMO_MODEL: Final = "turnwire-demo"

@@ -5,53 +5,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from turnwire.client.chain import AsyncChain
+from turnwire.client.checking import (
+    checked_count,
+    checked_limit,
+    checked_seconds,
+    checked_transport,
+)
 from turnwire.client.config import Config, endpoint_of, knows_lanes
-from turnwire.client.params import TurnParams, checked_transport, encode_input
+from turnwire.client.params import TurnParams, encode_input
 from turnwire.client.runtime import Runtime
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
 from turnwire.core.request import Deadlines
 from turnwire.core.settings import PoolSettings
-from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-    from turnwire.client.params import Input, Transport
+    from turnwire.client.params import Input
     from turnwire.client.tools import Tool
-    from turnwire.core.request import TurnRequest
+    from turnwire.core.request import Transport
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Response
     from turnwire.io.endpoint import ApiKey
-    from turnwire.io.engine import Engine
 
 
 class AsyncClient:
     """A client of a Responses server over WebSocket, or HTTP.
 
     It keeps up to ``max_sockets`` sockets open and puts each turn on a lane of one of them.
-    Belongs to the event loop in which it is first used.
+    Belongs to the event loop and the process in which it is first used.
 
     Args:
-        api_key: A key, or a callable or async callable that returns one at every dial; by default
-            ``OPENAI_API_KEY``.  Servers given by ``base_url`` may need none.
+        api_key: A key, or a callable or async callable that returns one at every dial and every
+            POST; by default ``OPENAI_API_KEY``.  Servers given by ``base_url`` may need none: an
+            empty text is no key.
         base_url: By default ``OPENAI_BASE_URL``, else the hosted service.
         organization: By default ``OPENAI_ORG_ID``.
         project: By default ``OPENAI_PROJECT_ID``.
         default_headers: Sent with every dial and every POST.
         transport: ``websocket``, or ``http`` for POST with server-sent events.
         timeout: Seconds from a turn's submission to its terminal event; None for no limit.
-        dial_timeout: Seconds for a dial.
+        dial_timeout: Seconds for a dial; also for a new connection of a POST, and for its key.
         first_event_timeout: Seconds from a turn's write to the server's first event.
         queue_timeout: Seconds that a turn waits for a lane.
-        ping_interval: Seconds between pings; None for none.
+        ping_interval: Seconds without any data after which a socket is pinged; after half as many
+            more without any data it is lost.  None for no pings.
         max_sockets: Sockets at most.
         lanes: Whether the server knows ``stream_id``; None to find out when turns first overlap.
         buffer_bytes: How much of a turn may wait to be read before the turn fails.
         queue_bytes: How much may wait to be sent before turns are refused.
-        trust_env: Whether proxies are taken from the environment.
+        trust_env: Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like are heeded, by both
+            transports; they are read now.
 
     Raises:
         ConfigError: An argument is missing or wrong.
@@ -77,8 +84,6 @@ class AsyncClient:
         queue_bytes: int = 64 * 2**20,
         trust_env: bool = True,
     ) -> None:
-        if max_sockets < 1:
-            raise ConfigError("`max_sockets` must be at least 1")
         endpoint = endpoint_of(
             api_key=api_key,
             base_url=base_url,
@@ -90,17 +95,19 @@ class AsyncClient:
         config = Config(
             endpoint=endpoint,
             pool=PoolSettings(
-                sockets=max_sockets,
+                sockets=checked_count("max_sockets", max_sockets),
                 lanes=lanes if lanes is not None else knows_lanes(endpoint),
-                dial=dial_timeout,
-                queue_bytes=queue_bytes,
+                dial=checked_seconds("dial_timeout", dial_timeout),
+                queue_bytes=checked_count("queue_bytes", queue_bytes),
                 deadlines=Deadlines(
-                    queue=queue_timeout, first_event=first_event_timeout, turn=timeout
+                    queue=checked_limit("queue_timeout", queue_timeout),
+                    first_event=checked_limit("first_event_timeout", first_event_timeout),
+                    turn=checked_limit("timeout", timeout),
                 ),
             ),
             transport=checked_transport(transport),
-            inbox_bytes=buffer_bytes,
-            heartbeat=ping_interval,
+            inbox_bytes=checked_count("buffer_bytes", buffer_bytes),
+            heartbeat=checked_limit("ping_interval", ping_interval),
         )
         self._runtime = Runtime(config)
         self.responses = AsyncResponses(self._runtime)
@@ -124,12 +131,19 @@ class AsyncClient:
         """
         return AsyncChain(self._runtime, tools, transport, params)
 
-    def statistics(self) -> PoolStatistics | None:
-        """Return counters of sockets, turns and chains; None before the first turn."""
+    def statistics(self) -> PoolStatistics:
+        """Return counters of sockets, turns and chains; they can be read after closing too."""
         return self._runtime.statistics()
 
     async def aclose(self) -> None:
-        """Close everything; turns that run end with an error.  Calling it again does nothing."""
+        """Close everything; turns that run end with an error, at once.
+
+        Sockets get one second for their goodbyes.  If this is cancelled the end goes on; whoever
+        calls it again waits for the same end.
+
+        Raises:
+            ConfigError: The client belongs to another event loop.
+        """
         await self._runtime.aclose()
 
     async def __aenter__(self) -> Self:
@@ -237,14 +251,12 @@ class AsyncResponses:
         encoded = self._runtime.encode_params(given, transport)
         items = encode_input(input) if input is not None else None
 
-        async def start() -> tuple[Engine, TurnRequest]:
-            return await self._runtime.request(
-                encoded,
-                items,
-                transport=transport,
-                timeout=timeout,
-                previous_response_id=previous_response_id,
-                warm_up=generate is False,
-            )
-
+        start = self._runtime.starter(
+            encoded,
+            items,
+            transport=transport,
+            timeout=timeout,
+            previous_response_id=previous_response_id,
+            warm_up=generate is False,
+        )
         return AsyncTurn(start)

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 
     from turnwire.client.aio import AsyncResponses
     from turnwire.client.chain import AsyncChain
-    from turnwire.client.params import Input, Transport, TurnParams
+    from turnwire.client.params import Input, TurnParams
     from turnwire.client.tools import Tool
     from turnwire.client.turn import AsyncTurn
     from turnwire.core.chain import ChainMiss
+    from turnwire.core.request import Transport
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Event, Response, Usage
     from turnwire.io.endpoint import ApiKey
 
 
 class Client:
-    """A blocking client; threads may share it.  Arguments as of :class:`AsyncClient`."""
+    """A blocking client; threads may share it.  Arguments as of :class:`AsyncClient`.
+
+    Its thread begins with the first turn.  Close it, or use it in ``with``; one that was used
+    belongs to its process and refuses to work after a fork.
+    """
 
     def __init__(
         self,
@@ -69,7 +74,7 @@ class Client:
             queue_bytes=queue_bytes,
             trust_env=trust_env,
         )
-        self._portal = Portal()
+        self._portal = Portal(self._client.aclose)
         self.responses = Responses(self._portal, self._client.responses)
 
     def chain(
@@ -82,15 +87,17 @@ class Client:
         """Start a chain; see :meth:`AsyncClient.chain`."""
         return Chain(self._portal, self._client.chain(tools=tools, transport=transport, **params))
 
-    def statistics(self) -> PoolStatistics | None:
-        """Return counters of sockets, turns and chains; None before the first turn."""
+    def statistics(self) -> PoolStatistics:
+        """Return counters of sockets, turns and chains; they can be read after closing too."""
         return self._portal.look(self._client.statistics)
 
     def close(self) -> None:
-        """Close everything and end the thread; calling it again does nothing."""
-        if not self._portal.closed:
-            self._portal.call(self._client.aclose())
-            self._portal.close()
+        """Close everything and end the thread; turns that run end with an error, at once.
+
+        Sockets get one second for their goodbyes, and so do functions of yours that still run in
+        threads: nobody can stop those, and Python waits for them when the process ends.
+        """
+        self._portal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -216,11 +223,14 @@ class Chain:
         input: Input | None = None,  # noqa: A002  # the SDK's name
         *,
         history: Input | None = None,
+        transport: Transport | None = None,
         timeout: float | None = None,
         **params: Unpack[TurnParams],
     ) -> Turn:
         """Make the next turn; see :meth:`AsyncChain.turn`."""
-        turn = self._chain.turn(input, history=history, timeout=timeout, **params)
+        turn = self._chain.turn(
+            input, history=history, transport=transport, timeout=timeout, **params
+        )
         return Turn(self._portal, turn)
 
     def warm_up(self, input: Input = ()) -> Response:  # noqa: A002  # the SDK's name
@@ -232,6 +242,7 @@ class Chain:
         input: Input,  # noqa: A002  # the SDK's name
         *,
         max_turns: int = 50,
+        transport: Transport | None = None,
         timeout: float | None = None,
         on_event: Callable[[Event], None] | None = None,
         **params: Unpack[TurnParams],
@@ -241,7 +252,12 @@ class Chain:
         Tools and ``on_event`` run on the client's own threads, not on the caller's.
         """
         work = self._chain.run(
-            input, max_turns=max_turns, timeout=timeout, on_event=on_event, **params
+            input,
+            max_turns=max_turns,
+            transport=transport,
+            timeout=timeout,
+            on_event=on_event,
+            **params,
         )
         return self._portal.call(work)
 
@@ -351,5 +367,5 @@ class Turn:
 
     @property
     def partial(self) -> Response:
-        """What has arrived so far."""
+        """What has arrived so far, joined anew each time."""
         return self._portal.look(lambda: self._turn.partial)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from turnwire.client.checking import checked_count, checked_listener
 from turnwire.client.params import TurnParams, encode_input, extra_fields
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
@@ -17,13 +18,12 @@ from turnwire.events.conversion import assistant_message
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from turnwire.client.params import Input, Transport
+    from turnwire.client.params import Input
     from turnwire.client.runtime import Runtime
     from turnwire.client.tools import Tool
-    from turnwire.core.request import TurnRequest
+    from turnwire.core.request import Transport
     from turnwire.events import Event, Response
     from turnwire.events.conversion import ToolCall
-    from turnwire.io.engine import Engine
 
 _NOT_IN_CHAINS = {
     "conversation": "the chain is the conversation",
@@ -76,6 +76,7 @@ class AsyncChain:
         input: Input | None = None,  # noqa: A002  # the SDK's name
         *,
         history: Input | None = None,
+        transport: Transport | None = None,
         timeout: float | None = None,
         **params: Unpack[TurnParams],
     ) -> AsyncTurn:
@@ -85,6 +86,7 @@ class AsyncChain:
             input: What is new: text, or items such as tool outputs.
             history: Instead of ``input``, the full history; it is compared with what was sent,
                 and only what is new in it is sent.
+            transport: If other than the chain's.
             timeout: Seconds from submission to the terminal event.
             **params: Parameters that differ from the chain's, for this turn only.
 
@@ -94,16 +96,19 @@ class AsyncChain:
         if (input is None) == (history is None):
             raise ConfigError("give either `input` (what is new) or `history` (all of it)")
         _check(params)
-        return self._turn(input, history, timeout, params, warm_up=False)
+        return self._turn(input, history, transport, timeout, params)
 
     async def warm_up(self, input: Input = ()) -> Response:  # noqa: A002  # the SDK's name
         """Have the server read instructions, tools and ``input`` without running the model.
 
+        Cancelling it cancels the warm-up.
+
         Raises:
+            ConfigError: The chain goes over HTTP, or ``input`` cannot be sent.
             TurnError: The server refused; the chain goes on as if this had not been called.
+            TransportError: The server could not be reached, or not in time.
         """
-        params: dict[str, Any] = {"generate": False}
-        async with self._turn(input, None, None, params, warm_up=True) as turn:
+        async with self._turn(input, None, None, None, {"generate": False}) as turn:
             return await turn.get_final_response()
 
     async def run(
@@ -111,6 +116,7 @@ class AsyncChain:
         input: Input,  # noqa: A002  # the SDK's name
         *,
         max_turns: int = 50,
+        transport: Transport | None = None,
         timeout: float | None = None,
         on_event: Callable[[Event], None] | None = None,
         **params: Unpack[TurnParams],
@@ -124,18 +130,23 @@ class AsyncChain:
         Args:
             input: What is new: text or items.
             max_turns: Turns at most.
+            transport: If other than the chain's.
             timeout: Seconds for each turn.
-            on_event: Called with every event as it arrives.
+            on_event: A plain function, called with every event as it arrives; what it raises ends
+                the loop.
             **params: Parameters that differ from the chain's, for all turns of this run.
 
         Raises:
+            ConfigError: An argument is wrong, or the client is closed.
+            TransportError: The server could not be reached, or not in time.
             ToolLoopLimit: ``max_turns`` were not enough; nothing is lost.
             TurnError: A turn failed; the history ends with the last one that did not.
         """
-        if max_turns < 1:
-            raise ConfigError("`max_turns` must be at least 1")
+        checked_count("max_turns", max_turns)
+        if on_event is not None:
+            checked_listener(on_event)
         for turns_left in reversed(range(max_turns)):
-            async with self.turn(input, timeout=timeout, **params) as turn:
+            async with self.turn(input, transport=transport, timeout=timeout, **params) as turn:
                 async for event in turn:
                     if on_event is not None:
                         on_event(event)
@@ -164,30 +175,24 @@ class AsyncChain:
         self,
         new: Input | None,
         history: Input | None,
+        transport: Transport | None,
         timeout: float | None,
         params: dict[str, Any] | TurnParams,
-        *,
-        warm_up: bool,
     ) -> AsyncTurn:
         given = new if history is None else history
         items = encode_input(() if given is None else given)
-        encoded = (
-            self._runtime.encode_params({**self._given, **params}, self._transport)
+        chosen = self._transport if transport is None else transport
+        start = self._runtime.starter(
+            self._runtime.encode_params({**self._given, **params}, chosen)
             if params
-            else self._params
+            else self._params,
+            items,
+            transport=chosen,
+            timeout=timeout,
+            chain=self._chain,
+            whole=history is not None,
+            warm_up=params.get("generate") is False,
         )
-
-        async def start() -> tuple[Engine, TurnRequest]:
-            return await self._runtime.request(
-                encoded,
-                items,
-                transport=self._transport,
-                timeout=timeout,
-                chain=self._chain,
-                whole=history is not None,
-                warm_up=warm_up,
-            )
-
         return AsyncTurn(start)
 
 

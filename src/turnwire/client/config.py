@@ -9,16 +9,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 from turnwire.errors import ConfigError
 from turnwire.io.endpoint import ApiKey, Endpoint, fits_header
+from turnwire.io.proxy import UnusableProxy, proxy_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from turnwire.client.params import Transport
+    from turnwire.core.request import Transport
     from turnwire.core.settings import PoolSettings
+    from turnwire.io.proxy import Proxy
 
 DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
-_SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_HTTP_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _HOSTS_WITH_LANES: Final = frozenset({"api.openai.com"})  # docs/protocol/lanes.md
 
 
@@ -42,45 +43,63 @@ def endpoint_of(
     default_headers: Mapping[str, str] | None = None,
     trust_env: bool = True,
 ) -> Endpoint:
-    """Resolve arguments and environment as the official SDK does.
+    """Resolve arguments and environment as the official SDK does: only None means "not given".
 
     Raises:
         ConfigError: No key for a server that needs one, or a URL that is none.
     """
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-    api_key = api_key or os.environ.get("OPENAI_API_KEY") or None
+    if base_url is None:
+        base_url = _environment("OPENAI_BASE_URL")
+    if api_key is None:
+        api_key = _environment("OPENAI_API_KEY")
+    elif api_key == "":
+        api_key = None
     if api_key is None and base_url is None:
         raise ConfigError(
             "no API key: set OPENAI_API_KEY or pass api_key=…; or run `turnwire serve` and pass"
             ' base_url="http://127.0.0.1:8080/v1", which needs none'
         )
-    websocket_url = responses_url(base_url or DEFAULT_BASE_URL, _SOCKET_SCHEMES)
+    url = responses_url(DEFAULT_BASE_URL if base_url is None else base_url)
     if isinstance(api_key, str) and not fits_header(api_key):
         raise ConfigError("`api_key` contains a line break; strip it")
-    if api_key is not None and "@" in urlsplit(websocket_url).netloc:
+    if api_key is not None and "@" in urlsplit(url).netloc:
         raise ConfigError("`base_url` names a user and there is an API key; give one of the two")
     headers = {
-        "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
-        "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
+        "OpenAI-Organization": _given(organization, "OPENAI_ORG_ID"),
+        "OpenAI-Project": _given(project, "OPENAI_PROJECT_ID"),
         **(default_headers or {}),
     }
     for name, value in headers.items():
         if not (fits_header(name) and fits_header(value or "")):
             raise ConfigError(f"`default_headers` or the environment: {name!r} has a line break")
     return Endpoint(
-        websocket_url=websocket_url,
-        http_url=responses_url(base_url or DEFAULT_BASE_URL, _HTTP_SCHEMES),
+        url,
         api_key=api_key,
         headers={name: value for name, value in headers.items() if value is not None},
-        trust_env=trust_env,
+        proxy=_proxy(url) if trust_env else None,
     )
 
 
-def responses_url(base_url: str, schemes: Mapping[str, str]) -> str:
+def _environment(name: str) -> str | None:
+    return os.environ.get(name) or None
+
+
+def _given(argument: str | None, name: str) -> str | None:
+    return _environment(name) if argument is None else argument or None
+
+
+def _proxy(url: str) -> Proxy | None:
+    try:
+        return proxy_from_environment(url)
+    except UnusableProxy as error:
+        raise ConfigError(str(error)) from None
+
+
+def responses_url(base_url: str) -> str:
     """Return the URL of the Responses resource below a base URL; its query is kept."""
     try:
         parts = urlsplit(base_url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an address, a port that is no number
         parts, usable = None, False
     if parts is None or not usable:
@@ -89,7 +108,7 @@ def responses_url(base_url: str, schemes: Mapping[str, str]) -> str:
         )
     path = parts.path.rstrip("/")
     path = path if path.endswith("/responses") else f"{path}/responses"
-    return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))
+    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, parts.query, ""))
 
 
 def _without_secrets(url: str) -> str:
@@ -98,4 +117,4 @@ def _without_secrets(url: str) -> str:
 
 def knows_lanes(endpoint: Endpoint) -> bool | None:
     """Say whether a server has lanes; None if that must be found out."""
-    return True if urlsplit(endpoint.websocket_url).hostname in _HOSTS_WITH_LANES else None
+    return True if urlsplit(endpoint.url).hostname in _HOSTS_WITH_LANES else None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
 from turnwire.errors import ConfigError
 from turnwire.events import Item
 
-Transport = Literal["websocket", "http"]
+if TYPE_CHECKING:
+    from turnwire.core.request import Transport
+
 InputItem = Mapping[str, Any] | Item | Any  # models of the official SDK are welcome
 Input = str | Sequence[InputItem]
 
@@ -54,7 +56,8 @@ class TurnParams(TypedDict, total=False):
 
 _KNOWN: Final = frozenset({*TurnParams.__annotations__, "tools", "generate"}) - {"extra_body"}
 
-_NOT_HERE: Final = {
+# Would break the turn, in `extra_body` too.
+_RESERVED: Final = {
     "stream_id": "turnwire chooses lanes; to name them yourself use `turnwire.connect`",
     "background": "a background response has no socket to come back on; use the official SDK",
     "input": "it has an argument of its own",
@@ -63,16 +66,14 @@ _NOT_HERE: Final = {
     "type": "it is added for you",
 }
 
-
-def checked_transport(transport: Transport) -> Transport:
-    """Return the transport.
-
-    Raises:
-        ConfigError: There is no such transport.
-    """
-    if transport not in ("websocket", "http"):
-        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
-    return transport
+# Arguments of the official SDK that are no parameters of `response.create`.
+_ELSEWHERE: Final = {
+    "extra_headers": "a socket's headers are sent once; give `default_headers` to the client",
+    "extra_query": "a socket has one URL; put the query into the client's `base_url`",
+    "max_retries": "nothing is sent twice behind your back; see `retryable` of the error",
+    "text_format": 'give `text={"format": {"type": "json_schema", ...}}` and decode the text',
+    "starting_after": "a stream cannot be resumed here; use the official SDK",
+}
 
 
 def encode_params(given: Mapping[str, Any], transport: Transport) -> Params:
@@ -85,7 +86,7 @@ def encode_params(given: Mapping[str, Any], transport: Transport) -> Params:
     extra = extra_fields(fields)
     fields.pop("extra_body", None)
     for name in (*fields, *extra):
-        if name in _NOT_HERE or not (name in _KNOWN or name in extra):
+        if name in _RESERVED or not (name in _KNOWN or name in extra):
             raise ConfigError(_unknown(name))
     fields |= extra
     if transport == "http" and fields.get("generate") is False:
@@ -111,8 +112,9 @@ def extra_fields(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unknown(name: str) -> str:
-    if name in _NOT_HERE:
-        return f"`{name}` cannot be given here: {_NOT_HERE[name]}"
+    why = _RESERVED.get(name) or _ELSEWHERE.get(name)
+    if why is not None:
+        return f"`{name}` cannot be given here: {why}"
     close = difflib.get_close_matches(name, _KNOWN, n=1)
     hint = f"did you mean `{close[0]}`?" if close else "to send it anyway use `extra_body={...}`"
     return f"`{name}` is not a parameter of `response.create`; {hint}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from turnwire import errors
 from turnwire.core.failure import (
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from turnwire.core.pool_turn import PoolTurn
     from turnwire.events import Response
 
+Error = TypeVar("Error", errors.TransportError, errors.SlowConsumer)
+
+_OK: Final = 200
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
@@ -30,18 +33,24 @@ _TIMEOUTS: Final = {
 
 
 def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> errors.TurnwireError:
-    """Build the exception for a turn that did not end well."""
+    """Build the exception for a turn that did not end well; each call builds another one."""
     kind = failure.kind
     if kind in _TIMEOUTS:
-        return _TIMEOUTS[kind](failure.message)
+        return _of_turn(_TIMEOUTS[kind](failure.message), turn, partial)
     if kind in (FailureKind.DIAL, FailureKind.REFUSED):
-        return dial_error(failure)
-    if failure.status == _UNAUTHORIZED and turn.request.transport == "http":
-        # The same for both transports: over HTTP each turn signs in for itself.
-        message = f"the server refused the turn with HTTP 401: {failure.message}"
-        return dial_error(replace(failure, message=message))
+        return _of_turn(dial_error(failure), turn, partial)
     if kind is FailureKind.SLOW_CONSUMER:
-        return errors.SlowConsumer(failure.message, limit_bytes=failure.limit_bytes)
+        slow = errors.SlowConsumer(failure.message, limit_bytes=failure.limit_bytes)
+        return _of_turn(slow, turn, partial)
+    if kind is FailureKind.SERVER and turn.request.transport == "http":
+        if failure.status == _UNAUTHORIZED:
+            # The same for both transports: over HTTP each turn signs in for itself.
+            message = f"the server refused the turn with HTTP 401: {failure.message}"
+            return _of_turn(dial_error(replace(failure, message=message)), turn, partial)
+        if failure.status == _OK:
+            answered = failure.headers.get("content-type", "something without a type")
+            message = f"the server answered with {answered}; expected text/event-stream"
+            failure = replace(failure, message=message)
     about: dict[str, Any] = {
         "response_id": turn.response_id,
         "delivery": turn.delivery,
@@ -56,6 +65,11 @@ def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> erro
     interrupted.last_sequence_number = turn.last_sequence_number
     interrupted.__cause__ = _cause(failure)
     return interrupted
+
+
+def _of_turn(error: Error, turn: PoolTurn, partial: Response | None) -> Error:
+    error.response_id, error.delivery, error.partial = turn.response_id, turn.delivery, partial
+    return error
 
 
 def server_error(failure: Failure, **about: Any) -> errors.TurnError:

@@ -6,21 +6,26 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from turnwire.client.params import checked_transport, encode_params
+from turnwire.client.checking import checked_limit, checked_transport
+from turnwire.client.params import encode_params
 from turnwire.core.request import TurnRequest
-from turnwire.errors import ConfigError, DialError
+from turnwire.core.statistics import PoolStatistics
+from turnwire.errors import ConfigError, DialError, DialTimeout, TransportError, TurnTimeout
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from turnwire.client.config import Config
-    from turnwire.client.params import Transport
     from turnwire.core.chain import Chain
     from turnwire.core.history import HistoryItem
     from turnwire.core.params import Params
-    from turnwire.core.statistics import PoolStatistics
+    from turnwire.core.request import Deadlines, Transport
+    from turnwire.io.endpoint import SignedIn
+
+    Submission = tuple[Engine, TurnRequest, Mapping[str, str]]  # with the headers of a POST
+    Start = Callable[[], Awaitable[Submission]]
 
 
 class Runtime:
@@ -31,9 +36,9 @@ class Runtime:
         self._engine: Engine | None = None
         self._closed = False
 
-    def statistics(self) -> PoolStatistics | None:
-        """Return the engine's counters; None before the first turn."""
-        return self._engine.statistics() if self._engine else None
+    def statistics(self) -> PoolStatistics:
+        """Return the engine's counters: zeros before the first turn, the last ones at the end."""
+        return self._engine.statistics() if self._engine else PoolStatistics()
 
     def transport(self, wanted: Transport | None) -> Transport:
         """Return the transport of a turn: what it wants, else the client's.
@@ -41,7 +46,7 @@ class Runtime:
         Raises:
             ConfigError: There is no such transport.
         """
-        return checked_transport(wanted or self._config.transport)
+        return self._config.transport if wanted is None else checked_transport(wanted)
 
     def encode_params(self, given: Mapping[str, Any], transport: Transport | None) -> Params:
         """Check and encode parameters for a transport.
@@ -51,7 +56,7 @@ class Runtime:
         """
         return encode_params(given, self.transport(transport))
 
-    async def request(
+    def starter(
         self,
         params: Params,
         items: Sequence[HistoryItem] | None,
@@ -62,19 +67,17 @@ class Runtime:
         whole: bool = False,
         previous_response_id: str | None = None,
         warm_up: bool = False,
-    ) -> tuple[Engine, TurnRequest]:
-        """Build a turn's request, and the engine if this is the first turn.
+    ) -> Start:
+        """Return how to start a turn.
 
         Raises:
-            ConfigError: The client is closed, or belongs to another event loop.
-            DialError: The function that returns the key raised.
+            ConfigError: ``transport`` or ``timeout`` is wrong.
         """
-        engine = self._running_engine()
         chosen = self.transport(transport)
         deadlines = self._config.pool.deadlines
-        if timeout is not None:
+        if checked_limit("timeout", timeout) is not None:
             deadlines = replace(deadlines, turn=timeout)
-        return engine, TurnRequest(
+        request = TurnRequest(
             params=params,
             items=items,
             transport=chosen,
@@ -82,9 +85,17 @@ class Runtime:
             whole=whole,
             previous_response_id=previous_response_id,
             warm_up=warm_up,
-            credential=await _fingerprint(engine) if chosen == "http" else "",
             deadlines=deadlines,
         )
+
+        async def start() -> Submission:
+            engine = self._running_engine()
+            if chosen == "websocket":  # which signs in at the dial
+                return engine, request, {}
+            (headers, credential), left = await self._sign_in(engine, deadlines)
+            return engine, replace(request, credential=credential, deadlines=left), headers
+
+        return start
 
     def _running_engine(self) -> Engine:
         if self._closed:
@@ -96,20 +107,52 @@ class Runtime:
                 inbox_bytes=self._config.inbox_bytes,
                 heartbeat=self._config.heartbeat,
             )
-        elif self._engine.loop is not asyncio.get_running_loop():
-            raise ConfigError("a client belongs to one event loop; make another one for this loop")
+        _check_whereabouts(self._engine)
         return self._engine
 
+    async def _sign_in(self, engine: Engine, deadlines: Deadlines) -> tuple[SignedIn, Deadlines]:
+        """Sign in for one POST, within the turn's time, of which less is left then."""
+        dial, turn = self._config.pool.dial, deadlines.turn
+        began = engine.loop.time()
+        try:
+            async with asyncio.timeout(dial if turn is None else min(dial, turn)):
+                signed_in = await engine.sign_in()
+        except SignInFailed as error:
+            raise _unsent(DialError(str(error))) from error
+        except TimeoutError:
+            if turn is not None and turn <= dial:
+                message = f"the api_key function took the turn's whole time of {turn} s"
+                raise _unsent(TurnTimeout(message)) from None
+            message = f"the api_key function did not return within {dial} s"
+            raise _unsent(DialTimeout(message)) from None
+        if turn is not None:
+            deadlines = replace(deadlines, turn=turn - (engine.loop.time() - began))
+        return signed_in, deadlines
+
     async def aclose(self) -> None:
-        """Close the engine; calling it again does nothing."""
+        """Close the engine; everybody who calls this waits for the same end.
+
+        Raises:
+            ConfigError: The engine belongs to another event loop.
+        """
+        engine = self._engine
+        if engine is None or engine.closed or engine.forked:
+            self._closed = True
+            return
+        _check_whereabouts(engine)
         self._closed = True
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.aclose()
+        await engine.aclose()
 
 
-async def _fingerprint(engine: Engine) -> str:
-    try:
-        return await engine.fingerprint()
-    except SignInFailed as error:
-        raise DialError(str(error)) from error
+def _unsent(error: TransportError) -> TransportError:
+    error.delivery = "queued"
+    return error
+
+
+def _check_whereabouts(engine: Engine) -> None:
+    if engine.forked:
+        raise ConfigError("the client was used before a fork; make another one in each process")
+    if engine.loop is not asyncio.get_running_loop():
+        raise ConfigError(
+            "a client belongs to one event loop: close it there, and make another one for this loop"
+        )

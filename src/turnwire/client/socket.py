@@ -10,10 +10,17 @@ import asyncio
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from turnwire.client.checking import (
+    checked_count,
+    checked_limit,
+    checked_listener,
+    checked_seconds,
+)
 from turnwire.client.config import endpoint_of
 from turnwire.client.raising import dial_error, server_error
 from turnwire.core.failure import Failure, FailureKind, failure_of_event, failure_of_json
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from turnwire.io.endpoint import ApiKey, Endpoint
 
 _log: Final = logging.getLogger("turnwire")
+_CLOSED: Final = "the connection is closed"
 _GOOD_ENDS: Final = (1000, 1001, 1005)
 
 _Waiting = asyncio.Future[Response] | None  # a warm-up's caller, or nobody
@@ -85,7 +93,11 @@ class Connection:
         """Call ``handler`` with every event as it arrives; return a function that undoes this.
 
         An exception in a handler is logged and disturbs nothing else.
+
+        Raises:
+            ConfigError: ``handler`` would have to be awaited.
         """
+        checked_listener(handler)
         self._handlers.append(handler)
 
         def unsubscribe() -> None:
@@ -130,7 +142,7 @@ class Connection:
         if not isinstance(kind, str):
             raise ConfigError('an event needs a `type`, such as "response.create"')
         if self._ended:
-            raise self._error or ConnectionLost("the connection is closed", close_code=None)
+            raise self._lasting_error() or ConnectionLost(_CLOSED, close_code=None)
         try:
             data = encode(event)
         except (TypeError, ValueError) as error:
@@ -150,14 +162,16 @@ class Connection:
     async def __anext__(self) -> Event:
         while not self._events:
             if self._ended:
-                if self._error is not None:
-                    raise self._error
-                raise StopAsyncIteration
+                raise self._lasting_error() or StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
         event = self._events.popleft()
         self._buffered_bytes -= len(event.raw)
         return event
+
+    def _lasting_error(self) -> TurnwireError | None:
+        """Return the error of the connection: a new one for each who is told."""
+        return copy(self._error)
 
     async def aclose(self) -> None:
         """Close the socket; takes at most a second.  Calling it again does nothing."""
@@ -253,7 +267,7 @@ class Connection:
             for waiting in turns:
                 if waiting is not None and not waiting.done():
                     gone = ConnectionLost("the socket closed during the warm-up", close_code=None)
-                    waiting.set_exception(error or gone)
+                    waiting.set_exception(copy(error) or gone)
 
 
 def _answer(waiting: asyncio.Future[Response], event: Event, *, failed: bool) -> None:
@@ -283,23 +297,28 @@ async def connect(
         url: The socket's URL, such as ``wss://host/v1/responses``.
         base_url: Or the base that the official SDK takes; by default ``OPENAI_BASE_URL``.
         default_headers: Sent with the upgrade.
-        timeout: Seconds for the dial.
-        ping_interval: Seconds between pings; None for none.
+        timeout: Seconds for the dial, the function that returns the key included.
+        ping_interval: Seconds without any data after which a ping is sent; after half as many more
+            without any data the connection is lost.  None for no pings.
         buffer_bytes: How much may wait to be read before the connection fails.
-        trust_env: Whether proxies are taken from the environment.
+        trust_env: Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like are heeded.
 
     Raises:
-        ConfigError: No key for a server that needs one, or a URL that is none.
+        ConfigError: No key for a server that needs one, a URL that is none, or an argument that
+            is no number.
         DialError: The server refused (``status``, ``body``) or could not be reached.
         DialTimeout: It did not answer in time.
     """
     endpoint = endpoint_of(
         api_key=api_key,
-        base_url=url or base_url,
+        base_url=base_url if url is None else url,
         default_headers=default_headers,
         trust_env=trust_env,
     )
-    async with open_session(trust_env=trust_env) as session:
+    checked_seconds("timeout", timeout)
+    checked_limit("ping_interval", ping_interval)
+    checked_count("buffer_bytes", buffer_bytes)
+    async with open_session() as session:
         socket = await _dial(session, endpoint, timeout, ping_interval)
         connection = Connection(socket, buffer_bytes)
         try:
@@ -312,22 +331,22 @@ async def _dial(
     session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float, heartbeat: float | None
 ) -> WebSocket:
     try:
-        headers, credential = await endpoint.sign_in()
         async with asyncio.timeout(seconds):
+            headers, credential = await endpoint.sign_in()
             return await WebSocket.dial(
-                session, endpoint.websocket_url, headers, credential, heartbeat=heartbeat
+                session,
+                endpoint.url,
+                headers,
+                credential,
+                heartbeat=heartbeat,
+                proxy=endpoint.proxy,
             )
-    except UpgradeRefused as refusal:
-        said = failure_of_json(refusal.body, "no reason given")
-        message = f"the server refused the upgrade with HTTP {refusal.status}: {said.message}"
+    except UpgradeRefused as refused:
+        status, fields, body = refused.refusal
+        said = failure_of_json(body, "no reason given")
+        message = f"the server refused the upgrade with HTTP {status}: {said.message}"
         raise dial_error(
-            Failure(
-                FailureKind.REFUSED,
-                message,
-                status=refusal.status,
-                headers=refusal.headers,
-                body=refusal.body,
-            )
+            Failure(FailureKind.REFUSED, message, status=status, headers=fields, body=body)
         ) from None
     except TimeoutError:
         raise DialTimeout(f"the server did not answer the dial within {seconds} s") from None
@@ -335,4 +354,4 @@ async def _dial(
         raise dial_error(Failure(FailureKind.DIAL, str(error))) from error
     except (aiohttp.ClientError, OSError) as error:
         message = f"the server could not be reached: {describe(error)}"
-        raise dial_error(Failure(FailureKind.DIAL, message)) from error
+        raise dial_error(Failure(FailureKind.DIAL, message)) from None  # it may name the whole URL

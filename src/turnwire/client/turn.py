@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -13,26 +14,24 @@ from turnwire.errors import QueueFull, TurnwireError
 from turnwire.events import Response, ResponseTextDeltaEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from types import TracebackType
     from typing import Self
 
-    from turnwire.client.params import Transport
+    from turnwire.client.runtime import Start
     from turnwire.core.chain import ChainMiss
     from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.request import TurnRequest
+    from turnwire.core.request import Transport
     from turnwire.events import Event, Usage
     from turnwire.io.engine import Engine
     from turnwire.io.inbox import Inbox
-
-    Start = Callable[[], Awaitable[tuple[Engine, TurnRequest]]]
 
 _ENDED_WELL: Final = frozenset({TurnState.COMPLETED, TurnState.INCOMPLETE})
 _CANCELLED: Final = Failure(FailureKind.CLOSED, "its caller cancelled it")
 
 
 class AsyncTurn:
-    """A turn: iterate its events, or wait for its response.
+    """A turn: iterate its events, or wait for its response; either starts it.
 
     Use it in ``async with``: leaving the block before the end cancels the turn, and its lane is
     drained or its socket closed before anything else uses it.  Cancelling a task that waits on a
@@ -51,30 +50,35 @@ class AsyncTurn:
         self._engine: Engine | None = None
         self._turn: PoolTurn | None = None
         self._inbox: Inbox | None = None
+        self._starting = asyncio.Lock()
         self._response: Response | None = None
-        self._error: TurnwireError | None = None
 
     async def submit(self) -> Self:
-        """Start the turn; ``async with`` does this for you.
+        """Start the turn, once; ``async with`` and every way of waiting do this for you.
 
         Raises:
             QueueFull: Too many bytes wait to be sent.
             ConfigError: The client is closed.
+            TransportError: Over HTTP: the function that returns the key failed, or took too long.
         """
-        if self._turn is None:
-            engine, request = await self._start()
-            submitted = engine.submit(request)
-            if submitted is None:
-                limit = engine.settings.queue_bytes
-                raise QueueFull(
-                    f"more than {limit} bytes of turns wait to be sent; wait for some to end",
-                    limit_bytes=limit,
-                )
-            self._engine = engine
-            self._turn, self._inbox = submitted
-            # A turn that nobody holds any more must not keep its lane busy.
-            weakref.finalize(self, engine.abandon, self._turn.id).atexit = False
+        async with self._starting:
+            if self._turn is None:
+                await self._submit()
         return self
+
+    async def _submit(self) -> None:
+        engine, request, headers = await self._start()
+        submitted = engine.submit(request, headers)
+        if submitted is None:
+            limit = engine.settings.queue_bytes
+            raise QueueFull(
+                f"more than {limit} bytes of turns wait to be sent; wait for some to end",
+                limit_bytes=limit,
+            )
+        self._engine = engine
+        self._turn, self._inbox = submitted
+        # A turn that nobody holds any more must not keep its lane busy.
+        weakref.finalize(self, engine.abandon, self._turn.id).atexit = False
 
     async def __aenter__(self) -> Self:
         return await self.submit()
@@ -88,7 +92,7 @@ class AsyncTurn:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the turn if it has not ended; does nothing otherwise."""
+        """Cancel the turn if it has not ended; takes no time, and does nothing otherwise."""
         if self._engine is not None and self._turn is not None:
             self._engine.cancel(self._turn.id)
 
@@ -98,7 +102,9 @@ class AsyncTurn:
     async def __anext__(self) -> Event:
         inbox = self._inbox
         if inbox is None:
-            raise TurnwireError("the turn was not started: use `async with`, or await `submit()`")
+            await self.submit()
+            inbox = self._inbox
+            assert inbox is not None  # it was submitted
         while not inbox.events:
             if inbox.finish is not None:
                 self._settle()
@@ -109,7 +115,13 @@ class AsyncTurn:
         return event
 
     async def next_batch(self) -> deque[Event]:
-        """Return all events that have arrived, waiting for the first; empty at the end."""
+        """Return all events that have arrived, waiting for the first; empty at the end.
+
+        Cancelling it loses no event.
+
+        Raises:
+            TurnwireError: The turn did not end well, and what came before was handed out.
+        """
         batch: deque[Event] = deque()
         try:
             batch.append(await self.__anext__())
@@ -122,21 +134,32 @@ class AsyncTurn:
         return batch
 
     async def text_deltas(self) -> AsyncIterator[str]:
-        """Iterate only the text, as it comes."""
+        """Iterate only the text, as it comes; other events are passed over.
+
+        Leaving the iteration early, or cancelling it, does not cancel the turn.
+
+        Raises:
+            TurnwireError: The turn did not end well, and what came before was handed out.
+        """
         async for event in self:
             if type(event) is ResponseTextDeltaEvent:
                 yield event.delta
 
     async def get_final_response(self) -> Response:
-        """Wait for the end and return the response; events that were not read are passed over."""
-        await self.submit()
+        """Wait for the end and return the response; events that were not read are passed over.
+
+        Cancelling it does not cancel the turn.
+
+        Raises:
+            TurnwireError: The turn did not end well.
+        """
         async for _ in self:
             pass
         assert self._response is not None  # the iteration ended without an error
         return self._response
 
     def _settle(self) -> None:
-        """Raise the turn's error, or keep its response; the same at every call."""
+        """Keep the turn's response, or raise its error: a new one for each who waits."""
         assert self._inbox is not None  # only called once the turn has ended
         assert self._turn is not None  # set together with the inbox
         finish = self._inbox.finish
@@ -144,9 +167,7 @@ class AsyncTurn:
         cancelled = self._turn.state is TurnState.CANCELLED
         failure = _CANCELLED if cancelled else finish.failure
         if failure is not None:
-            if self._error is None:
-                self._error = error_of(failure, self._turn, finish.response)
-            raise self._error
+            raise error_of(failure, self._turn, finish.response)
         self._response = finish.response
 
     # What can be read of it, at any time.
@@ -206,5 +227,8 @@ class AsyncTurn:
 
     @property
     def partial(self) -> Response:
-        """What has arrived so far, as a response of status ``in_progress``."""
+        """What has arrived so far, as a response of status ``in_progress``.
+
+        Made anew each time, by joining what has come: read it now and then, not at every event.
+        """
         return self._record.snapshot.partial()

@@ -7,8 +7,16 @@ import aiohttp
 
 def describe(error: Exception) -> str:
     """Say what happened without headers, and without addresses that may hold credentials."""
-    if isinstance(error, aiohttp.InvalidURL):
-        return "the URL cannot be used"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"{error.message} (HTTP {error.status})"  # its own text has the whole URL
-    return str(error) or type(error).__name__
+    match error:
+        case aiohttp.InvalidURL():
+            return "the URL cannot be used"
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection in time"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered: {error.message} (HTTP {error.status})"
+        case aiohttp.ClientProxyConnectionError():
+            return f"the proxy: {error}"  # its text has the proxy's host and port alone
+        case aiohttp.ClientResponseError():
+            return f"{error.message} (HTTP {error.status})"  # its own text has the whole URL
+        case _:
+            return str(error) or type(error).__name__

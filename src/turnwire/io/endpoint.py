@@ -6,6 +6,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from turnwire.io.proxy import Proxy
 
 _BREAKS = frozenset("\r\n\0")  # would end a header, or begin another one
 
@@ -17,6 +21,7 @@ class SignInFailed(Exception):
     """
 
 
+SignedIn = tuple[dict[str, str], str]  # headers, and a fingerprint of the key among them
 ApiKey = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
 
@@ -25,20 +30,18 @@ class Endpoint:
     """One server, for both transports.
 
     Attributes:
-        websocket_url: Where a socket is opened.
-        http_url: Where a turn is POSTed.
+        url: Where a turn is POSTed and a socket is opened; ``http://`` or ``https://``.
         api_key: A key, or a callable that returns one, or None for servers without keys.
         headers: Sent with every dial and every POST.
-        trust_env: Whether ``HTTPS_PROXY`` and its like are used, by both transports.
+        proxy: What is between here and there.
     """
 
-    websocket_url: str
-    http_url: str
+    url: str = field(repr=False)  # it may hold credentials
     api_key: ApiKey | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    trust_env: bool = True
+    proxy: Proxy | None = None
 
-    async def sign_in(self) -> tuple[dict[str, str], str]:
+    async def sign_in(self) -> SignedIn:
         """Return the headers to send and a fingerprint of the key among them.
 
         Raises:

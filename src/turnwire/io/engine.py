@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -16,20 +17,22 @@ from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
 from turnwire.io.describing import describe
 from turnwire.io.endpoint import SignInFailed
-from turnwire.io.http import Refused, post
+from turnwire.io.http import post
 from turnwire.io.inbox import Inbox
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from turnwire.core.pool_turn import PoolTurn
     from turnwire.core.request import TurnRequest
     from turnwire.core.settings import PoolSettings
     from turnwire.core.statistics import PoolStatistics
-    from turnwire.io.endpoint import Endpoint
+    from turnwire.io.endpoint import Endpoint, SignedIn
+    from turnwire.io.refusal import Refusal
 
 _log: Final = logging.getLogger("turnwire")
+_STOPPED: Final = "its task was cancelled from outside"
 
 
 class Engine:
@@ -39,7 +42,7 @@ class Engine:
         endpoint: The server.
         settings: The pool's limits.
         inbox_bytes: How much of a turn may wait to be read before the turn fails.
-        heartbeat: Seconds between pings, or None; liveness is pongs, never events.
+        heartbeat: Seconds without any data after which a socket is pinged, or None.
     """
 
     def __init__(
@@ -55,13 +58,16 @@ class Engine:
         self._inbox_bytes = inbox_bytes
         self._heartbeat = heartbeat
         self._pool = Pool(settings)
+        self._pid = os.getpid()
         self._inboxes: dict[int, Inbox] = {}
+        self._headers: dict[int, Mapping[str, str]] = {}  # of turns that are to be POSTed
         self._sockets: dict[int, WebSocket] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by connection
         self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
-        self._session = open_session(trust_env=endpoint.trust_env)
+        self._end: asyncio.Task[None] | None = None
+        self._session = open_session()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -77,16 +83,34 @@ class Engine:
         """Return the pool's counters."""
         return self._pool.statistics()
 
-    async def fingerprint(self) -> str:
-        """Return a fingerprint of the key that would be used now."""
-        return (await self._endpoint.sign_in())[1]
+    @property
+    def forked(self) -> bool:
+        """True in a process that was forked off: the sockets are the other one's."""
+        return os.getpid() != self._pid
 
-    def submit(self, request: TurnRequest) -> tuple[PoolTurn, Inbox] | None:
-        """Start a turn; None if the queue is full."""
+    @property
+    def closed(self) -> bool:
+        """True once nothing is left to be closed."""
+        return self._end is not None and self._end.done()
+
+    async def sign_in(self) -> SignedIn:
+        """Return the headers for one POST and a fingerprint of the key among them.
+
+        Raises:
+            SignInFailed: The function that returns the key raised, or returned something else.
+        """
+        return await self._endpoint.sign_in()
+
+    def submit(
+        self, request: TurnRequest, headers: Mapping[str, str] | None = None
+    ) -> tuple[PoolTurn, Inbox] | None:
+        """Start a turn, with the headers for its POST if it is one; None if the queue is full."""
         turn = self._pool.submit(request, self._loop.time())
         if turn is None:
             return None
         inbox = self._inboxes[turn.id] = Inbox(self._inbox_bytes)
+        if headers is not None:
+            self._headers[turn.id] = headers
         self._act()
         return turn, inbox
 
@@ -98,17 +122,24 @@ class Engine:
 
     def abandon(self, turn: int) -> None:
         """Drop a turn from any thread, at any time: its caller let go of it."""
-        if turn in self._inboxes and not self._loop.is_closed():
+        if turn in self._inboxes and not self._loop.is_closed() and not self.forked:
             self._loop.call_soon_threadsafe(self.cancel, turn)
 
     async def aclose(self) -> None:
-        """End everything: turns fail, sockets close, tasks end, nothing is left."""
-        self._pool.close(self._loop.time())
-        self._act()
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=5.0)
+        """End everything: turns fail at once, sockets get a second for their goodbyes.
+
+        Everybody who calls this waits for the same end, which goes on if a waiter is cancelled.
+        """
+        if self._end is None:
+            self._pool.close(self._loop.time())
+            self._act()
+            self._end = self._loop.create_task(self._wind_up(), name="turnwire-end")
+        await asyncio.shield(self._end)
+
+    async def _wind_up(self) -> None:
+        await asyncio.gather(*self._closing, return_exceptions=True)
         # What is left carries nothing: dials, and the tails of HTTP streams.
-        tasks = {*self._tasks.values(), *self._closing}
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -134,11 +165,13 @@ class Engine:
                 self._start(connection, self._run_socket(connection))
             case Send(connection, _, data):
                 self._sockets[connection].send(data)
-            case Post(connection, _, body):
-                self._start(connection, self._run_exchange(connection, body))
+            case Post(connection, turn, body):
+                headers = self._headers.get(turn, {})
+                self._start(connection, self._run_exchange(connection, headers, body))
             case Close(connection, code):
                 self._hang_up(connection, code)
             case Finish(turn):
+                self._headers.pop(turn, None)
                 self._inboxes.pop(turn).close(action)
             case Deliver():
                 raise AssertionError("handled by the caller, which is where the time goes")
@@ -179,32 +212,40 @@ class Engine:
                 task.cancel()
 
     async def _run_socket(self, connection: int) -> None:
-        """The life of one socket."""
+        """The life of one socket; however it ends, nobody is left waiting."""
+        socket: WebSocket | None = None
+        end: CloseInfo | Refusal = CloseInfo(1006, _STOPPED)
         try:
-            await self._talk(connection, await self._dial())
-        except UpgradeRefused as refusal:
-            _log.info("upgrade refused with HTTP %d", refusal.status)
-            self._pool.refused(
-                connection, refusal.status, refusal.headers, refusal.body, self._loop.time()
-            )
-            self._act()
+            socket = await self._dial()
+            end = await self._talk(connection, socket)
+            _log.debug("socket %d closed with code %s", connection, end.code)
+        except UpgradeRefused as refused:
+            end = refused.refusal
+            _log.info("upgrade refused with HTTP %d", end.status)
         except (aiohttp.ClientError, OSError, SignInFailed) as error:
-            self._lost(connection, CloseInfo(1006, describe(error)))
+            end = CloseInfo(1006, describe(error))
         except Exception:  # noqa: BLE001  # a mistake of ours must not leave anybody waiting
             _log.exception("socket %d failed", connection)
-            self._lost(connection, CloseInfo(1006, "internal error"))
+            end = CloseInfo(1006, "internal error")
+        finally:
+            self._ended(connection, end)  # at once: the goodbyes below may take a second
+            self._sockets.pop(connection, None)
+            if socket is not None:
+                await socket.close()
 
     async def _dial(self) -> WebSocket:
         headers, credential = await self._endpoint.sign_in()
         return await WebSocket.dial(
             self._session,
-            self._endpoint.websocket_url,
+            self._endpoint.url,
             headers,
             credential,
             heartbeat=self._heartbeat,
+            proxy=self._endpoint.proxy,
         )
 
-    async def _talk(self, connection: int, socket: WebSocket) -> None:
+    async def _talk(self, connection: int, socket: WebSocket) -> CloseInfo:
+        """Read and write until either ends; a socket that takes no more messages is lost."""
         self._sockets[connection] = socket
         self._pool.dialed(connection, self._loop.time(), credential=socket.credential)
         self._act()
@@ -218,41 +259,47 @@ class Engine:
             pool.malformed(connection, what, now())
             act()
 
-        writing = self._loop.create_task(socket.write())
+        reading = self._loop.create_task(socket.read(text, malformed), name="turnwire-reader")
+        writing = self._loop.create_task(socket.write(), name="turnwire-writer")
         try:
-            close = await socket.read(text, malformed)
-            _log.debug("socket %d closed with code %s", connection, close.code)
-            self._lost(connection, close)  # at once: the goodbyes below may take a second
+            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                writing.result()  # which raises: it only ends by failing
+            return await reading
         finally:
-            self._sockets.pop(connection, None)
+            reading.cancel()
             writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            await socket.close()
+            await asyncio.gather(reading, writing, return_exceptions=True)
 
-    def _lost(self, connection: int, close: CloseInfo) -> None:
-        self._pool.lost(connection, close, self._loop.time())
-        self._act()
-
-    async def _run_exchange(self, connection: int, body: bytes) -> None:
-        """The life of one HTTP exchange."""
+    async def _run_exchange(self, connection: int, headers: Mapping[str, str], body: bytes) -> None:
+        """The life of one HTTP exchange; as above."""
 
         def piece(data: bytes) -> bool:
             self._pool.received(connection, data, self._loop.time())
             self._act()
             return self._pool.expects(connection)
 
-        end: CloseInfo | Refused
+        end: CloseInfo | Refusal = CloseInfo(None, _STOPPED)
         try:
-            headers, _ = await self._endpoint.sign_in()
-            end = await post(self._session, self._endpoint.http_url, headers, body, piece)
-        except SignInFailed as error:
-            end = CloseInfo(None, describe(error), reached=False)
+            end = await post(
+                self._session,
+                self._endpoint.url,
+                headers,
+                body,
+                piece,
+                proxy=self._endpoint.proxy,
+                dial_timeout=self.settings.dial,
+            )
         except Exception:  # noqa: BLE001  # as above
             _log.exception("exchange %d failed", connection)
             end = CloseInfo(None, "internal error")
-        now = self._loop.time()
+        finally:
+            self._ended(connection, end)
+
+    def _ended(self, connection: int, end: CloseInfo | Refusal) -> None:
+        """Tell the pool, which by now may have forgotten the connection."""
         if isinstance(end, CloseInfo):
-            self._pool.lost(connection, end, now)
+            self._pool.lost(connection, end, self._loop.time())
         else:
-            self._pool.refused(connection, *end, now)
+            self._pool.refused(connection, *end, self._loop.time())
         self._act()

@@ -4,47 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 from turnwire.core.failure import CloseInfo
 from turnwire.io.describing import describe
+from turnwire.io.proxy import passage
+from turnwire.io.refusal import read_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from turnwire.io.proxy import Proxy
+    from turnwire.io.refusal import Refusal
 
 _OK: Final = 200
-_REFUSAL_BYTES: Final = 64 * 2**10
 _TAIL_SECONDS: Final = 2.0  # how long to wait for the end of a stream whose turn has ended
 
-Refused = tuple[int, dict[str, str], bytes]
+# What goes wrong before a single byte was sent to the server.
+_NOT_REACHED: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 async def post(
     session: aiohttp.ClientSession,
     url: str,
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     body: bytes,
     piece: Callable[[bytes], bool],
-) -> CloseInfo | Refused:
+    *,
+    proxy: Proxy | None = None,
+    dial_timeout: float | None = None,
+) -> CloseInfo | Refusal:
     """POST a turn and hand each piece of the stream to ``piece``, which says if it wants more.
 
+    A new connection, name lookup, proxy and TLS included, may take ``dial_timeout`` seconds.
+
     Returns:
-        How the stream ended; or status, headers and body of an answer that is no event stream.
+        How the stream ended; or an answer that is no event stream.
     """
     posted = {"Content-Type": "application/json", "Accept": "text/event-stream", **headers}
     try:
-        async with session.post(url, data=body, headers=posted, allow_redirects=False) as response:
+        async with session.post(
+            url,
+            data=io.BytesIO(body),  # of large bytes aiohttp warns
+            timeout=aiohttp.ClientTimeout(total=None, connect=dial_timeout),
+            allow_redirects=False,
+            **passage(proxy, posted),
+        ) as response:
             if response.status != _OK or response.content_type != "text/event-stream":
-                said = await response.content.read(_REFUSAL_BYTES)
-                names = {name.lower(): value for name, value in response.headers.items()}
-                return response.status, names, said
+                return await read_refusal(response)
             async for data in response.content.iter_any():
                 if not piece(data):
                     await _read_to_end(response)
                     break
-    except aiohttp.ClientConnectorError as error:
+    except _NOT_REACHED as error:
         return CloseInfo(None, describe(error), reached=False)
     except (aiohttp.ClientError, OSError) as error:
         return CloseInfo(None, describe(error))

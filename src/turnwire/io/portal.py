@@ -7,34 +7,47 @@ reading: ADR docs/decisions/0004-sync-portal.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
-from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, TypeVar
+import warnings
+import weakref
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from turnwire.errors import ConfigError, TurnwireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
+_THREADS_SECONDS: Final = 1.0  # for functions that run in threads, which nobody can stop
+
 
 class Portal:
-    """Runs coroutines on an event loop in a thread of its own."""
+    """Runs coroutines on an event loop in a thread of its own, which begins with the first call.
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+    Args:
+        wind_up: What runs last on the loop.
+    """
+
+    def __init__(self, wind_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._wind_up = wind_up
+        self._background: _Background | None = None
+        self._unclosed: weakref.finalize[[_Background], Portal] | None = None
         self._lock = threading.Lock()  # no call may slip in behind the close
         self._closed = False
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="turnwire-portal", daemon=True
-        )
-        self._thread.start()
 
     @property
     def closed(self) -> bool:
-        """True once ``close`` has been called."""
-        return self._closed
+        """True once ``close`` has been called, and in a process that was forked off."""
+        return self._closed or self._forked
+
+    @property
+    def _forked(self) -> bool:
+        return self._background is not None and self._background.pid != os.getpid()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and return its result.
@@ -42,15 +55,14 @@ class Portal:
         Ctrl-C, or any exception in the waiting thread, cancels it.
 
         Raises:
-            ConfigError: Called from the portal's own thread, or after ``close``.
+            ConfigError: Called from the portal's own thread, after ``close``, or after a fork.
             TurnwireError: The portal was closed meanwhile.
         """
-        with self._lock:
-            refusal = self._refusal()
-            if refusal is not None:
-                work.close()
-                raise refusal
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            future = self._begin(work)
+        except ConfigError:
+            work.close()
+            raise
         try:
             return future.result()
         except CancelledError:
@@ -59,36 +71,122 @@ class Portal:
             future.cancel()
             raise
 
+    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        if self._forked:  # asked first: whoever holds the lock may not be in this process
+            raise ConfigError("the client was used before a fork; make another one in each process")
+        with self._lock:
+            if self._closed:
+                raise ConfigError("the client is closed; make another one")
+            self._refuse_own_thread()
+            if self._background is None:
+                self._background = _Background(self._wind_up)
+                self._unclosed = weakref.finalize(self, _let_go, self._background)
+                self._unclosed.atexit = False  # the thread ends with its process
+            return asyncio.run_coroutine_threadsafe(work, self._background.loop)
+
+    def _refuse_own_thread(self) -> None:
+        if self._background is not None and self._background.is_current:
+            raise ConfigError(
+                "a callback must not call the blocking client that runs it; use AsyncClient"
+            )
+
     def look(self, read: Callable[[], T]) -> T:
         """Run a function that only reads what the loop's thread writes, and return its result."""
 
         async def work() -> T:
             return read()
 
-        # Nobody writes any more; or it is this thread that does.
-        return read() if self._refusal() is not None else self.call(work())
-
-    def _refusal(self) -> ConfigError | None:
-        if self._closed:
-            return ConfigError("the client is closed; make another one")
-        if threading.current_thread() is self._thread:
-            return ConfigError(
-                "a callback must not call the blocking client that runs it; use AsyncClient"
-            )
-        return None
+        if self._background is None:
+            return read()
+        try:
+            return self.call(work())
+        except TurnwireError:  # nobody writes any more; or it is this thread that does
+            return read()
 
     def close(self) -> None:
-        """Stop the loop and wait for the thread to end; calling it again does nothing."""
+        """Wind up, stop the loop and wait for its thread; calling it again waits for the same end.
+
+        Functions that still run in the loop's threads, such as tools, are waited for one second.
+
+        Raises:
+            ConfigError: Called from the portal's own thread.
+        """
+        if self._forked:
+            return  # everything here is the other process's
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        asyncio.run_coroutine_threadsafe(_cancel_all_others(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+            self._refuse_own_thread()
+            begins, self._closed = not self._closed, True
+        if self._background is None or self._unclosed is None:
+            return  # it was never used
+        if begins:
+            self._unclosed.detach()
+            self._background.end()
+        self._background.join()
+
+
+class _Background:
+    """The loop and its thread; they know no portal, so that one that nobody holds can go."""
+
+    def __init__(self, wind_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self._wind_up = wind_up
+        self._over = self.loop.create_future()
+        self._ending: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(thread_name_prefix="turnwire-function")
+        self.loop.set_default_executor(self._threads)
+        self._thread = threading.Thread(target=self._run, name="turnwire-portal", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_current(self) -> bool:
+        """True if this is the thread that asks."""
+        return threading.current_thread() is self._thread
+
+    def _run(self) -> None:
+        while not self._over.done():
+            # A task that raises one of these stops the loop too.  Whoever waits for it gets the
+            # exception; the others go on.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_until_complete(self._over)
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.loop.close()
+
+    def end(self) -> None:
+        """Begin to end; the thread does the rest by itself."""
+        self.loop.call_soon_threadsafe(self._begin_to_end)
+
+    def _begin_to_end(self) -> None:
+        self._ending = self.loop.create_task(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await self._wind_up()
+            await _cancel_all_others()
+        finally:
+            self._over.set_result(None)
+
+    def join(self) -> None:
+        """Wait until the thread has ended, and a second for functions in threads."""
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+        # An executor only knows how to wait for ever.
+        waiting = threading.Thread(
+            target=self._threads.shutdown, name="turnwire-close", daemon=True
+        )
+        waiting.start()
+        waiting.join(_THREADS_SECONDS)
+
+
+def _let_go(background: _Background) -> None:
+    """Nobody holds the portal any more and nobody closed it."""
+    if background.pid == os.getpid():
+        background.end()
+        warnings.warn(
+            "a turnwire.Client was not closed: use `with`, or call `close()`",
+            ResourceWarning,
+            stacklevel=2,
+        )
 
 
 async def _cancel_all_others() -> None:

@@ -11,46 +11,60 @@ import aiohttp
 from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
 from turnwire.core.failure import CloseInfo
+from turnwire.io.describing import describe
+from turnwire.io.proxy import passage
+from turnwire.io.refusal import read_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from turnwire.io.proxy import Proxy
+    from turnwire.io.refusal import Refusal
 
 INBOUND_BYTES: Final = 256 * 2**20  # events with images are large: docs/protocol/limits.md#sizes
-_REFUSAL_BYTES: Final = 64 * 2**10
 _CLOSE_SECONDS: Final = 1.0
 _NO_CODE: Final = 1005  # what a close without a code is called; it never travels
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 class UpgradeRefused(Exception):  # a value on its way to the core
     """The server answered the upgrade with something else than 101."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"HTTP {refusal.status}")
+        self.refusal = refusal
 
 
-async def keep_refusals(
+async def upgrade_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep the body of a refused upgrade: aiohttp's own error leaves it out.
+    """Make an upgrade one handshake, and keep what a refusal says.
 
-    Redirects are refused as well: a key must not follow them to another origin.
+    Left alone, aiohttp holds an upgrade to be a GET that can be sent again when the connection
+    drops; it follows redirects, to which a key must not go; and it drops the body of a refusal.
     """
-    response = await handler(request)
-    upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-    if upgrade and response.status != 101:  # noqa: PLR2004  # Switching Protocols
-        body = await response.content.read(_REFUSAL_BYTES)
-        headers = {name.lower(): value for name, value in response.headers.items()}
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return await handler(request)
+    try:
+        response = await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        # Of a class that aiohttp does not try again after.
+        dropped = f"the connection dropped during the upgrade: {describe(error)}"
+        raise aiohttp.ClientConnectionError(dropped) from error
+    if response.status != _SWITCHING_PROTOCOLS:
+        refusal = await read_refusal(response)
         response.close()
-        raise UpgradeRefused(response.status, headers, body)
+        raise UpgradeRefused(refusal)
     return response
 
 
-def open_session(*, trust_env: bool) -> aiohttp.ClientSession:
-    """Open the one session that both transports share: one proxy, TLS and DNS configuration."""
+def open_session() -> aiohttp.ClientSession:
+    """Open the one session that both transports share: one TLS and DNS configuration."""
     return aiohttp.ClientSession(
-        trust_env=trust_env,
-        middlewares=(keep_refusals,),
+        trust_env=False,  # it would read ~/.netrc as well; for proxies see proxy.py
+        middlewares=(upgrade_once,),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # the core keeps the clocks
         connector=aiohttp.TCPConnector(limit=0),
@@ -77,12 +91,16 @@ class WebSocket:
         cls,
         session: aiohttp.ClientSession,
         url: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         credential: str,
         *,
         heartbeat: float | None,
+        proxy: Proxy | None = None,
     ) -> WebSocket:
-        """Open a socket.
+        """Open a socket by one handshake; the URL is that of the POST, ``http://`` or ``https://``.
+
+        After ``heartbeat`` seconds without any data a ping is sent; after half as many more
+        without any data the socket is lost.
 
         Raises:
             UpgradeRefused: The server answered, but not with 101.
@@ -91,12 +109,12 @@ class WebSocket:
         """
         socket = await session.ws_connect(
             url,
-            headers=headers,
             max_msg_size=INBOUND_BYTES,
             timeout=ClientWSTimeout(ws_close=_CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs
             heartbeat=heartbeat,
             decode_text=False,
             autoclose=False,  # a turn that is cut off is told so before the goodbyes
+            **passage(proxy, headers),
         )
         return cls(socket, credential)
 
@@ -143,5 +161,7 @@ class WebSocket:
         Several tasks may close at once; the first one's code is sent.
         """
         self._close_code = self._close_code or code
-        with contextlib.suppress(aiohttp.ClientError, OSError):
-            await self._socket.close(code=self._close_code)
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # TimeoutError is an OSError
+            # aiohttp gives each message a second: a server that streams on would never end.
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._socket.close(code=self._close_code)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from turnwire.cli.demo.process import FarSide
     from turnwire.cli.files import FileTools
-    from turnwire.client.params import Transport
+    from turnwire.core.request import Transport
     from turnwire.events import Event
 
 
@@ -141,7 +141,6 @@ async def run_way(way: Way, job: Job, far: FarSide, live: Live) -> Run:
         response = await chain.run(prompt, max_turns=job.calls + 1, on_event=watch)
         wall, cpu = time.perf_counter() - started, time.thread_time() - cpu_started
         statistics = client.statistics()
-        assert statistics is not None  # turns were run
     history = chain.history
     return Run(
         way=way,

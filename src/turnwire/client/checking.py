@@ -1,0 +1,80 @@
+"""Arguments that are no parameters of a turn: checked where they are given, before any I/O."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import TYPE_CHECKING
+
+from turnwire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from turnwire.core.request import Transport
+    from turnwire.events import Event
+
+
+def checked_transport(transport: Transport) -> Transport:
+    """Return the transport.
+
+    Raises:
+        ConfigError: There is no such transport.
+    """
+    if transport not in ("websocket", "http"):
+        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
+    return transport
+
+
+def checked_limit(name: str, seconds: float | None) -> float | None:
+    """Return a limit in seconds, or None for none.
+
+    Raises:
+        ConfigError: It is no finite number above zero.
+    """
+    return None if seconds is None else checked_seconds(name, seconds)
+
+
+def checked_seconds(name: str, seconds: float) -> float:
+    """Return a duration; objects such as ``httpx.Timeout`` are none.
+
+    Raises:
+        ConfigError: It is no finite number above zero.
+    """
+    given: object = seconds
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ConfigError(f"`{name}` must be a number of seconds, not {type(given).__name__}")
+    if not (math.isfinite(given) and given > 0):
+        raise ConfigError(f"`{name}` must be a number of seconds above 0, not {given}")
+    return float(given)
+
+
+def checked_count(name: str, count: int) -> int:
+    """Return a number of things or of bytes.
+
+    Raises:
+        ConfigError: It is no whole number above zero.
+    """
+    given: object = count
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ConfigError(f"`{name}` must be a whole number, not {type(given).__name__}")
+    if given < 1:
+        raise ConfigError(f"`{name}` must be at least 1, not {given}")
+    return given
+
+
+def checked_listener(listener: Callable[[Event], object]) -> Callable[[Event], object]:
+    """Return a function that will be called with events.
+
+    Raises:
+        ConfigError: It cannot be called, or would have to be awaited.
+    """
+    given: object = listener
+    if not callable(given):
+        raise ConfigError(f"`on_event` must be a function, not {type(given).__name__}")
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
+        raise ConfigError(
+            "`on_event` must be a plain function, nobody would await an async one: have it put"
+            " events into an `asyncio.Queue`, or iterate the turn"
+        )
+    return listener
