@@ -151,13 +151,14 @@ async def test_closing_that_is_cancelled_goes_on() -> None:
 async def test_who_closes_later_waits_for_the_end_too() -> None:
     async with Peer(lambda _: [silence()]) as peer:
         client = AsyncClient(base_url=peer.base_url)
-        await client.responses.create(model="m", input="x", stream=True)
+        turn = await client.responses.create(model="m", input="x", stream=True)
         await peer.wait_until(lambda: peer.model_runs == 1)
         closing = asyncio.create_task(client.aclose())
         await asyncio.sleep(0)
         await client.aclose()
         assert turnwire_tasks() == set()
         await closing
+        assert turn.response is None
 
 
 async def test_a_client_is_closed_in_its_own_loop() -> None:
@@ -270,7 +271,6 @@ async def test_a_blocking_client_that_nobody_closed_closes_and_says_so() -> None
 
         with pytest.warns(ResourceWarning, match="a turnwire.Client was not closed"):
             await threads.run(use_and_lose)
-            gc.collect()
         await peer.wait_until(lambda: not peer.connections[0].is_open)
         for thread in portal_threads():
             await threads.run(thread.join)

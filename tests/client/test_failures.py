@@ -469,37 +469,33 @@ def progress(error: Any) -> tuple[Any, ...]:
     return error.response_id, error.delivery, error.partial.status, error.partial.output_text
 
 
-@pytest.mark.parametrize(
-    ("limits", "steps", "kind", "expected"),
-    [
-        (
-            {"first_event_timeout": 0.02},
-            [silence()],
-            FirstEventTimeout,
-            (None, "writing", "in_progress", ""),
-        ),
-        (
-            {"timeout": 0.05},
-            [answer("Hello big"), silence(after="response.output_text.delta")],
-            TurnTimeout,
-            ("resp_1", "output", "in_progress", "Hello"),
-        ),
-        (
-            {"buffer_bytes": 4_000},
-            [deltas(100), silence()],
-            SlowConsumer,
-            ("resp_1", "output", "in_progress", "word "),
-        ),
-    ],
-)
+GIVEN_UP: list[tuple[dict[str, Any], list[Step], type[Exception], tuple[Any, ...]]] = [
+    (
+        {"first_event_timeout": 0.02},
+        [silence()],
+        FirstEventTimeout,
+        (None, "writing", "in_progress", ""),
+    ),
+    (
+        {"timeout": 0.05},
+        [answer("Hello big"), silence(after="response.output_text.delta")],
+        TurnTimeout,
+        ("resp_1", "output", "in_progress", "Hello"),
+    ),
+    (
+        {"buffer_bytes": 4_000},
+        [deltas(100), silence()],
+        SlowConsumer,
+        ("resp_1", "output", "in_progress", "word "),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", GIVEN_UP, ids=lambda case: case[2].__name__)
 async def test_how_far_a_turn_had_come_when_it_was_given_up(
-    open_client: Open,
-    transport: str,
-    limits: dict[str, Any],
-    steps: list[Step],
-    kind: type[Exception],
-    expected: tuple[Any, ...],
+    open_client: Open, transport: str, case: Any
 ) -> None:
+    limits, steps, kind, expected = case
     async with (
         Peer(lambda _: steps) as peer,
         open_client(peer, transport=transport, **limits) as client,

@@ -163,7 +163,7 @@ class Later:
 @pytest.mark.parametrize("listener", [later, Later(), partial(later), "print"])
 async def test_a_listener_that_cannot_be_called(open_client: Open, listener: Any) -> None:
     async with Peer() as peer, open_client(peer) as client:
-        with pytest.raises(ConfigError, match="`on_event` must be a (plain )?function"):
+        with pytest.raises(ConfigError, match=r"`on_event` must be a (plain )?function"):
             await client.chain(model="m").run("x", on_event=listener)
         assert peer.creates == []
 

@@ -100,7 +100,7 @@ async def test_a_proxy_of_another_kind_is_refused_at_once(
     open_client: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://me:secret@127.0.0.1:1")
-    with pytest.raises(ConfigError, match="only HTTP proxies can be used.*trust_env=False") as got:
+    with pytest.raises(ConfigError, match=r"only HTTP proxies.*trust_env=False") as got:
         async with open_client("https://host.invalid/v1"):
             pass
     assert "secret" not in str(got.value)

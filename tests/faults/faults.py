@@ -31,7 +31,7 @@ FAULTS = (
     Fault(
         "events go to the first busy lane",
         "pool.py",
-        "        lane = socket.lanes.get(event.stream_id)\n",
+        "        lane = socket.lanes.by_name.get(event.stream_id)\n",
         "        lane = next((each for each in socket.lanes if each.turn is not None), None)\n",
         "one user reads the answer to another's question",
     ),
@@ -52,15 +52,15 @@ FAULTS = (
     Fault(
         "one lane name too many on a socket",
         "lane.py",
-        "return self.named_limit - (len(self._lanes) - 1)",
-        "return self.named_limit - (len(self._lanes) - 2)",
+        "return self.named_limit - (len(self.by_name) - 1)",
+        "return self.named_limit - (len(self.by_name) - 2)",
         "the 33rd name is refused and its turn fails",
     ),
     Fault(
         "a refused lane name fails its turn",
-        "endings.py",
-        "    if not state.lanes_work and lane is not None and lane.name and is_lane_refusal(failure):",
-        "    if turn.id == 0 and lane is not None and is_lane_refusal(failure):",
+        "rewriting.py",
+        "    if not is_lane_refusal(failure):\n",
+        "    if is_lane_refusal(failure):\n",
         "servers without lanes fail the second of two turns at once",
     ),
     Fault(
@@ -110,9 +110,9 @@ FAULTS = (
     Fault(
         "the head moves when a response is created",
         "pool.py",
-        "            turn.unhold()  # a fork",
+        "            turn.release_source()  # a fork",
         "            endings._advance_chain(turn, TurnSignal.COMPLETE, event.response)\n"
-        "            turn.unhold()  # a fork",
+        "            turn.release_source()  # a fork",
         "a turn that is cut off leaves a head that does not exist",
     ),
     Fault(
@@ -174,7 +174,7 @@ FAULTS = (
     Fault(
         "no barrier for forks",
         "lane.py",
-        "        return self.state is LaneState.FREE and not self.holders\n",
+        "        return self.state is LaneState.FREE and not self.awaited_by\n",
         "        return self.state is LaneState.FREE\n",
         "the source moves on before the fork has found its parent",
     ),
@@ -187,32 +187,39 @@ FAULTS = (
     ),
     Fault(
         "the resend names the lost parent again",
-        "endings.py",
-        '        chain.clear("evicted")\n',
+        "rewriting.py",
+        '    chain.clear("evicted")\n',
         "",
         "one lost response kills its chain for ever",
     ),
     # Turns
     Fault(
         "any early error is answered with a resend",
-        "endings.py",
-        "turn.sent_parent and is_previous_response_not_found(failure):",
-        "turn.sent_parent:",
+        "rewriting.py",
+        "not turn.sent_parent or not is_previous_response_not_found(failure):",
+        "not turn.sent_parent:",
         "one question is paid for twice",
     ),
     Fault(
-        "a resend happens twice",
-        "endings.py",
-        "    state.rewrites.append(turn)\n",
-        "    state.rewrites += [turn, turn]\n",
-        "one question is paid for twice",
+        "a turn whose output was seen is sent again",
+        "rewriting.py",
+        "    unread = turn.state in (TurnState.WRITING, TurnState.ACCEPTED)\n",
+        "    unread = turn.state is not TurnState.COMPLETED\n",
+        "the user reads the beginning of the answer twice",
+    ),
+    Fault(
+        "a server that refuses for ever is obeyed for ever",
+        "rewriting.py",
+        "_MOST_RESENDS: Final = 4",
+        "_MOST_RESENDS: Final = 400",
+        "one turn keeps both sides busy without end",
     ),
     Fault(
         "a clean close is success",
         "endings.py",
-        "    _finish(state, turn, None, turn.snapshot.partial(), failure, now)\n",
-        "    clean = failure.close_code == 1000\n"
-        "    _finish(state, turn, None, turn.snapshot.partial(), None if clean else failure, now)\n",
+        "    _finish(state, turn, None, Finish(turn.id, turn.snapshot.partial(), failure), now)\n",
+        "    why = None if failure.close_code == 1000 else failure\n"
+        "    _finish(state, turn, None, Finish(turn.id, turn.snapshot.partial(), why), now)\n",
         "half an answer looks like a whole one",
     ),
     Fault(
@@ -238,7 +245,7 @@ FAULTS = (
     ),
     Fault(
         "a refused warm-up counts a model run less",
-        "endings.py",
+        "rewriting.py",
         "    turn.model_runs -= not turn.request.warm_up",
         "    turn.model_runs -= 1",
         "the bill is too low",
@@ -247,15 +254,16 @@ FAULTS = (
     Fault(
         "the queue is last come, first served",
         "placing.py",
-        "        for turn in list(state.waiting.values()):\n",
-        "        for turn in reversed(list(state.waiting.values())):\n",
+        "    for turn in list(state.waiting.values()):\n",
+        "    for turn in reversed(list(state.waiting.values())):\n",
         "under load the oldest turns starve",
     ),
     Fault(
         "the queue's bytes are not released",
         "state.py",
+        "        if self.waiting.pop(turn.id, None) is not None:\n"
         "            self.queued_bytes -= turn.size_bytes\n",
-        "            pass\n",
+        "        if self.waiting.pop(turn.id, None) is not None:\n            pass\n",
         "after some hours every turn is refused: the queue is full",
     ),
     Fault(
@@ -267,24 +275,52 @@ FAULTS = (
     ),
     Fault(
         "turns of one chain run at the same time",
-        "pool_turn.py",
-        "        return chain is None or chain.turn in (None, self.id)\n",
-        "        return True\n",
+        "state.py",
+        "        if chain is not None and chain.turn is not None:\n",
+        "        if chain is not None and chain.turn == turn.id:\n",
         "two turns continue the same response, and one answer is lost",
     ),
     Fault(
         "the deadline is not armed again",
-        "pool.py",
-        "        self._deadline_known = False\n",
+        "timing.py",
+        "    state.due = _next_deadline(state)\n",
+        "",
+        "after the first deadline no other one is kept, or the timer spins",
+    ),
+    Fault(
+        "the first event's deadline is not armed",
+        "placing.py",
+        "    state.note_deadline(None if first_event is None else now + first_event)\n",
         "",
         "a turn that the server swallowed hangs for ever",
     ),
     Fault(
         "after a failed dial nobody dials again",
         "timing.py",
-        "    if state.waiting and state.no_dial_before > 0:\n",
-        "    if state.waiting and state.no_dial_before < 0:\n",
+        "    if state.no_dial_before > 0:",
+        "    if state.no_dial_before < 0:",
         "turns wait although the server is back",
+    ),
+    Fault(
+        "draining forgets what waits behind a chain",
+        "pool.py",
+        "            if turn.state is TurnState.QUEUED:  # for a lane",
+        "            if turn.id in state.waiting:  # for a lane",
+        "a graceful shutdown leaves turns that never end",
+    ),
+    Fault(
+        "the end of a socket's life ends the turn that was abandoned there",
+        "endings.py",
+        "    if signal is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):\n",
+        "    if signal is TurnSignal.FAIL and turn.id == 0:\n",
+        "the lane is used again while its turn goes on, and answers are late by one question",
+    ),
+    Fault(
+        "a retired socket that refused a name stays open",
+        "rewriting.py",
+        "    state.close_if_drained(socket)\n",
+        "",
+        "one of the sockets is lost for good",
     ),
     # The server's half
     Fault(

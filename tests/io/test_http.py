@@ -10,7 +10,6 @@ from turnwire.core.failure import CloseInfo
 from turnwire.io import http
 from turnwire.io.http import post
 from turnwire.io.proxy import Proxy
-from turnwire.io.refusal import Refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     import aiohttp
     from tests.io.conftest import Serve, Talk
+
+    from turnwire.io.refusal import Refusal
 
     Head = Callable[[asyncio.StreamReader], Awaitable[bytes]]
 

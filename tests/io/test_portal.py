@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -276,12 +275,14 @@ def test_a_portal_that_nobody_closed_ends_and_says_so() -> None:
     async def wind_up() -> None:
         wound_up.set()
 
-    portal = Portal(wind_up)
-    portal.call(nothing())
-    (thread,) = [each for each in threading.enumerate() if each.name == "turnwire-portal"]
+    def lose() -> threading.Thread:
+        portal = Portal(wind_up)
+        portal.call(nothing())
+        (thread,) = [each for each in threading.enumerate() if each.name == "turnwire-portal"]
+        return thread
+
     with pytest.warns(ResourceWarning, match="was not closed: use `with`"):
-        del portal
-        gc.collect()
+        thread = lose()
     thread.join(20)
     assert (thread.is_alive(), wound_up.is_set()) == (False, True)
 

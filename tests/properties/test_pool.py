@@ -71,6 +71,7 @@ NOISE: tuple[Json, ...] = (
     {"type": "keepalive", "sequence_number": 9},
     {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 3}}},
 )
+MOST_RESENDS = 4  # after that a refusal is the turn's own error
 GARBAGE = (b"[]", b"null", b"{", b'{"type":7}', b"\xff", b"")
 CLOSE_CODES = (1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 4402)
 
@@ -88,7 +89,14 @@ class PoolMachine(RuleBasedStateMachine):
         closes=st.sampled_from([False] * 9 + [True]),
     )
     def begin(
-        self, lanes: str, known: bool, sockets: int, active: int, names: int, fewer: bool, closes: bool
+        self,
+        lanes: str,
+        known: bool,
+        sockets: int,
+        active: int,
+        names: int,
+        fewer: bool,
+        closes: bool,
     ) -> None:
         settings = PoolSettings(
             sockets=sockets,
@@ -226,6 +234,9 @@ class PoolMachine(RuleBasedStateMachine):
         batch = self.ledger.perform()
         require("a turn that is dropped ends at once", batch.finished[:1] == [asked], how, batch)
 
+    def _asked(self, run: Run) -> Asked:
+        return self.ledger.asked[run.mark]
+
     # The way to the service.
 
     @precondition(lambda self: self.ledger.dialing)
@@ -275,7 +286,7 @@ class PoolMachine(RuleBasedStateMachine):
             ledger.perform()
         else:
             ledger.lose(exchange, None)
-        require("a lost exchange ends its turn", not ledger.asked[run.mark].live, run.mark)
+        require("a lost exchange ends its turn", not self._asked(run).live, run.mark)
 
     def _send_garbage(self, connection: int, which: int) -> None:
         victims = self._live_on(connection)
@@ -296,7 +307,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def _live_on(self, connection: int) -> list[Asked]:
         runs = self.service.sockets[connection].runs.values()
-        return [self.ledger.asked[run.mark] for run in runs if self.ledger.asked[run.mark].live]
+        return [self._asked(run) for run in runs if self._asked(run).live]
 
     # The service.
 
@@ -322,7 +333,9 @@ class PoolMachine(RuleBasedStateMachine):
     def _speak(self, run: Run, step: str, style: int) -> None:
         service = self.service
         if run.refusal is not None:
-            self._emit(run, service.fail(run, 2 - style % 2), refused=True)
+            # Once the pool drains there is no other lane to wait for.
+            hopeless = run.needs_place and not self.is_open
+            self._emit(run, service.fail(run, 2 - style % 2), refused=not hopeless)
         elif step == "created":
             self._emit(run, service.lifecycle(run, "response.created"))
         elif step == "unknown":
@@ -355,13 +368,13 @@ class PoolMachine(RuleBasedStateMachine):
                 return service.lifecycle(run, "response.in_progress")
 
     def _started(self, run: Run) -> None:
-        asked = self.ledger.asked[run.mark]
+        asked = self._asked(run)
         wanted = asked.expected
         require("the model sees the caller's history", run.context == wanted, run.context, wanted)
 
     def _lose_parent(self, run: Run, style: int) -> None:
         """The parent is not to be found; only the service itself may be to blame."""
-        asked = self.ledger.asked[run.mark]
+        asked = self._asked(run)
         assert run.parent is not None
         if asked.history is not None and asked.live:  # who dropped it no longer cares
             # Or lanes that are none: a fork that failed there took its parent along.
@@ -374,8 +387,9 @@ class PoolMachine(RuleBasedStateMachine):
     def _emit(self, run: Run, event: Json, *, refused: bool = False) -> None:
         """Send an event; it must reach the turn that it belongs to, and nobody else."""
         ledger = self.ledger
-        asked = ledger.asked[run.mark]
+        asked = self._asked(run)
         heard = asked.live and asked.runs[-1] is run
+        refused = refused and len(asked.runs) <= MOST_RESENDS
         asked.refused += refused and heard
         writings = len(asked.runs)
         data = msgspec.json.encode(event)
@@ -436,14 +450,15 @@ class PoolMachine(RuleBasedStateMachine):
         """The service says that a connection's time is over; what runs may go on."""
         socket = self.service.sockets[connection]
         default = socket.runs.get(None)
-        if not self.lanes_seen:
+        worn_out = default is not None and len(self._asked(default).runs) > MOST_RESENDS
+        if not self.lanes_seen or not self.is_open or worn_out:
             return  # then it may be taken for the error of the turn that probes
         error = {"code": "websocket_connection_limit_reached", "message": "60 minutes"}
         event = {"type": "error", "status": 400, "error": error}
         socket.retired = True
-        if default is not None and default.unread and self.ledger.asked[default.mark].live:
+        if default is not None and default.unread and self._asked(default).live:
             self.service.refuse(default)
-            self.ledger.asked[default.mark].refused += 1
+            self._asked(default).refused += 1
         running = self._live_on(connection)
         self.ledger.pool.received(connection, msgspec.json.encode(event), self.ledger.now)
         batch = self.ledger.perform()

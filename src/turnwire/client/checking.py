@@ -26,7 +26,7 @@ def checked_transport(transport: Transport) -> Transport:
     return transport
 
 
-def checked_limit(name: str, seconds: float | None) -> float | None:
+def checked_limit(name: str, seconds: object) -> float | None:
     """Return a limit in seconds, or None for none.
 
     Raises:
@@ -35,32 +35,30 @@ def checked_limit(name: str, seconds: float | None) -> float | None:
     return None if seconds is None else checked_seconds(name, seconds)
 
 
-def checked_seconds(name: str, seconds: float) -> float:
+def checked_seconds(name: str, seconds: object) -> float:
     """Return a duration; objects such as ``httpx.Timeout`` are none.
 
     Raises:
         ConfigError: It is no finite number above zero.
     """
-    given: object = seconds
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise ConfigError(f"`{name}` must be a number of seconds, not {type(given).__name__}")
-    if not (math.isfinite(given) and given > 0):
-        raise ConfigError(f"`{name}` must be a number of seconds above 0, not {given}")
-    return float(given)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ConfigError(f"`{name}` must be a number of seconds, not {type(seconds).__name__}")
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigError(f"`{name}` must be a number of seconds above 0, not {seconds}")
+    return seconds
 
 
-def checked_count(name: str, count: int) -> int:
+def checked_count(name: str, count: object) -> int:
     """Return a number of things or of bytes.
 
     Raises:
         ConfigError: It is no whole number above zero.
     """
-    given: object = count
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise ConfigError(f"`{name}` must be a whole number, not {type(given).__name__}")
-    if given < 1:
-        raise ConfigError(f"`{name}` must be at least 1, not {given}")
-    return given
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise ConfigError(f"`{name}` must be a whole number, not {type(count).__name__}")
+    if count < 1:
+        raise ConfigError(f"`{name}` must be at least 1, not {count}")
+    return count
 
 
 def checked_listener(listener: Callable[[Event], object]) -> Callable[[Event], object]:

@@ -74,6 +74,7 @@ def _with_fewer_names(state: PoolState, turn: PoolTurn, failure: Failure, now: f
     socket.lanes.withdraw(lane)
     _requeue(state, turn)
     state.wait_again(turn, now)
+    state.close_if_drained(socket)
     return True
 
 

@@ -30,7 +30,7 @@ def _next_deadline(state: PoolState) -> float | None:
         due += [lane.drain_until for lane in socket.lanes if lane.drain_until is not None]
     for turn in state.turns.values():
         due += [when for when, _ in _due(turn)]
-    if state.waiting and state.no_dial_before > 0:
+    if state.no_dial_before > 0:  # also with nobody waiting yet
         due.append(state.no_dial_before)
     return min(due, default=None)
 
