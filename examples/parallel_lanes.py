@@ -23,8 +23,7 @@ async def main() -> None:
         for response in responses:
             print(response.output_text)
         statistics = client.statistics()
-        if statistics is not None:
-            print(f"{statistics.completed} turns on {statistics.dials} socket")
+        print(f"{statistics.completed} turns on {statistics.dials} socket")
 
 
 asyncio.run(main())

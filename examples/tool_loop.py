@@ -57,8 +57,7 @@ async def main() -> None:
         print(response.output_text)
 
         statistics = client.statistics()
-        if statistics is not None:
-            print(f"{statistics.turns} turns, {statistics.chain_hits} sent only what was new")
+        print(f"{statistics.turns} turns, {statistics.chain_hits} sent only what was new")
 
 
 asyncio.run(main())

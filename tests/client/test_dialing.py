@@ -21,6 +21,7 @@ from turnwire import (
     TurnwireError,
     connect,
 )
+from turnwire.core.params import Params
 from turnwire.testing import Gate, Peer, Turns, answer, close, drop, error, refuse, wait
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ async def test_a_refusal_without_words(open_client: Open) -> None:
     ):
         raised = await error_of(ask(client))
         assert (raised.status, raised.body, raised.retry_after) == (502, b"<html>", None)
-        assert str(raised) == "the server refused the WebSocket upgrade with HTTP 502: HTTP 502"
+        assert (
+            str(raised) == "the server refused the WebSocket upgrade with HTTP 502: no reason given"
+        )
 
 
 async def test_a_server_that_hangs_up_during_the_upgrade(open_client: Open) -> None:
@@ -241,6 +244,25 @@ async def test_a_key_function_that_never_returns(
     ):
         raised = await error_of(ask(client))
         assert (type(raised), raised.delivery, peer.handshakes) == (kind, "queued", [])
+
+
+async def test_a_key_takes_from_the_time_of_its_turn() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def key() -> str:
+        began = loop.time()
+        while loop.time() == began:  # noqa: ASYNC110  # the clock has no event
+            await asyncio.sleep(0)
+        return "key"
+
+    client = AsyncClient(base_url="http://127.0.0.1:1/v1", api_key=key)
+    start = client._runtime.starter(Params({}), [], transport="http", timeout=100)
+    _, asked, headers = await start()
+    assert headers["Authorization"] == "Bearer key"
+    assert asked.credential != ""
+    assert asked.deadlines.turn is not None
+    assert 0 < asked.deadlines.turn < 100
+    await client.aclose()
 
 
 async def test_a_key_function_of_a_plain_socket_that_never_returns() -> None:

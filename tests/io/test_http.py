@@ -179,7 +179,7 @@ async def test_a_connection_that_takes_too_long_was_none(
         proxy = Proxy(f"http://{address}", tunnels=True)
         url = "https://host.invalid/?api-key=hidden"
         end = await post(session, url, {}, BODY, bool, proxy=proxy, dial_timeout=0.02)
-    assert end == CloseInfo(None, "no connection in time", reached=False)
+    assert end == CloseInfo(None, "no connection in time", reached=False, timed_out=True)
 
 
 async def test_a_body_of_some_mebibytes_goes_without_a_warning(

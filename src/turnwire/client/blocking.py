@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from turnwire.client.aio import AsyncClient
+from turnwire.errors import TurnwireError
 from turnwire.events import ResponseTextDeltaEvent
 from turnwire.io.portal import Portal
 
@@ -291,8 +292,11 @@ class Turn:
 
     def close(self) -> None:
         """Cancel the turn if it has not ended."""
-        if not self._portal.closed:  # which ended it
+        try:
             self._portal.call(self._turn.aclose())
+        except TurnwireError:
+            if not self._portal.closed:  # which ended the turn
+                raise
 
     def __iter__(self) -> Iterator[Event]:
         return self

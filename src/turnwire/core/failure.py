@@ -60,11 +60,13 @@ class CloseInfo:
         code: WebSocket close code; 1006 if there was none; None for HTTP.
         reason: The peer's words, or what the operating system said.
         reached: False if there was no connection at all, so that nothing was sent.
+        timed_out: True if that was because it took too long.
     """
 
     code: int | None
     reason: str = ""
     reached: bool = True
+    timed_out: bool = False
 
 
 # The server's own end of a socket's life: docs/protocol/limits.md#age

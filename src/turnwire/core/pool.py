@@ -165,7 +165,7 @@ class Pool:
     ) -> None:
         """The server answered a dial or a POST with something else than was asked for."""
         state = self._state
-        said = failure_of_json(body, f"HTTP {status}", status=status, headers=headers)
+        said = failure_of_json(body, "no reason given", status=status, headers=headers)
         exchange = state.exchanges.pop(connection, None)
         socket = state.sockets.get(connection)
         if exchange is not None:
@@ -193,6 +193,7 @@ class Pool:
         if exchange is not None and not close.reached:
             exchange[0].model_runs -= not exchange[0].request.warm_up
             endings.fail(state, exchange[0], _unreachable(close), now)
+            exchange[0].delivery = TurnState.QUEUED.value  # nothing of it was sent
         elif exchange is not None:
             endings.fail(state, exchange[0], _lost("the HTTP stream ended", close), now)
         elif socket is not None and socket.state is ConnectionState.CONNECTING:
@@ -355,7 +356,7 @@ def _probe(socket: PoolConnection) -> Lane[PoolTurn] | None:
 
 def _unreachable(close: CloseInfo) -> Failure:
     message = f"the server could not be reached: {close.reason or 'no reason given'}"
-    return Failure(FailureKind.DIAL, message)
+    return Failure(FailureKind.DIAL_TIMEOUT if close.timed_out else FailureKind.DIAL, message)
 
 
 def _lost(what: str, close: CloseInfo) -> Failure:

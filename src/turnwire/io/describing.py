@@ -16,7 +16,15 @@ def describe(error: Exception) -> str:
             return f"the proxy answered: {error.message} (HTTP {error.status})"
         case aiohttp.ClientProxyConnectionError():
             return f"the proxy: {error}"  # its text has the proxy's host and port alone
+        case aiohttp.ClientConnectorError():
+            return f"{_cause(error.os_error)} ({error.host}:{error.port})"
         case aiohttp.ClientResponseError():
             return f"{error.message} (HTTP {error.status})"  # its own text has the whole URL
         case _:
             return str(error) or type(error).__name__
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    return error.strerror or type(error).__name__

@@ -65,7 +65,8 @@ async def post(
                     await _read_to_end(response)
                     break
     except _NOT_REACHED as error:
-        return CloseInfo(None, describe(error), reached=False)
+        late = isinstance(error, aiohttp.ConnectionTimeoutError)
+        return CloseInfo(None, describe(error), reached=False, timed_out=late)
     except (aiohttp.ClientError, OSError) as error:
         return CloseInfo(None, describe(error))
     return CloseInfo(None)

@@ -65,7 +65,7 @@ class Asked:
     def failure(self) -> str | None:
         """The failure's code, or else its kind; None if there is none."""
         failure = self.finish.failure if self.finish else None
-        return failure and (failure.code or failure.kind.value)
+        return None if failure is None else failure.code or failure.kind.value
 
 
 @dataclass(eq=False)
@@ -114,8 +114,8 @@ class Served:
             for call in calls
         ]
         if text is not None:
-            content = [{"type": "output_text", "text": text, "annotations": []}]
-            output.append({"type": "message", "role": "assistant", "content": content})
+            part: Json = {"type": "output_text", "text": text, "annotations": []}
+            output.append({"type": "message", "role": "assistant", "content": [part]})
         for index, item in enumerate(output):
             item["id"] = f"{self.response_id}_{index}"
         self.accept()
