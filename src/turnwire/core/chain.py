@@ -7,13 +7,14 @@ bytes, never correctness, and says why.  Sources: docs/protocol/continuation.md.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
 
 from turnwire.core.history import Call, HistoryItem, unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from turnwire.core.lane import LaneName
     from turnwire.core.params import Params
@@ -24,7 +25,7 @@ MissReason = Literal[
     "credential_changed",
     "evicted",  # the server had forgotten the response, or is known to have
     "history_changed",  # an earlier item is not what was sent or received: see `index`
-    "lane_taken",  # another turn took the lane that held the response (`store=false`)
+    "lane_taken",  # another turn took the lane that held the response, or its socket was full
     "nothing_new",  # the same history again
     "not_stored",  # over HTTP the server only finds stored responses
     "parameters_changed",  # see `field`
@@ -52,8 +53,8 @@ class ChainMiss:
 class Head:
     """The response that the next turn continues: one immutable record, so parts cannot disagree.
 
-    A fork shares it, and the lane that caches the response refers to it weakly: once no chain has
-    it any more, nobody needs that lane.
+    Forks share it, and the lane that caches the response refers to it weakly: once no chain has it
+    any more, nobody needs that lane.
 
     Attributes:
         response_id: Opaque; gateways rewrite it.
@@ -64,6 +65,7 @@ class Head:
         params: The parameters it was made with.
         length: How many items of the history it covers: all input, then all output.
         warm_up: True if the model has not run yet, so that no new item is needed.
+        chains: Those that may continue it: one, and its forks.
     """
 
     response_id: str
@@ -74,6 +76,7 @@ class Head:
     params: Params
     length: int
     warm_up: bool = False
+    chains: WeakSet[Chain] = field(default_factory=WeakSet["Chain"], compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,14 @@ class Seat:
         lane: The lane.
         credential: Fingerprint of the key in use there.
         cached: The response that the turn would find there without a store, or None.
+        open_sockets: Generations of the sockets that are open.
     """
 
     connection: int | None
     lane: LaneName
     credential: str
     cached: str | None
+    open_sockets: Container[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +124,21 @@ class Chain:
         items: Input and output items of every completed turn, each encoded once.
         head: What the next turn may continue, or None.
         turn: The turn that runs or is next, by number; turns of a chain run one after the other.
+        turn_written: True once that turn is on the wire.
         behind: The turns after that one.
-        borrows: True after a fork: the lane of the head belongs to the other chain.
     """
 
     __slots__ = (
-        "__weakref__", "_pending", "_why_no_head", "behind", "borrows", "head", "items", "turn",
+        "__weakref__", "_pending", "_why_no_head", "behind", "head", "items", "turn",
+        "turn_written",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.items: list[HistoryItem] = []
         self.head: Head | None = None
         self.turn: int | None = None
+        self.turn_written = False
         self.behind: deque[PoolTurn] = deque()
-        self.borrows = False
         self._pending: list[Call] = []
         self._why_no_head: MissReason = "previous_failed"
 
@@ -140,7 +146,7 @@ class Chain:
         """Return a chain with the same past; it leaves the lane to this one."""
         other = Chain()
         other.items = self.items.copy()
-        other.head, other.borrows = self.head, True
+        other._set_head(self.head)
         other._pending = self._pending.copy()
         other._why_no_head = self._why_no_head
         return other
@@ -224,13 +230,25 @@ class Chain:
         pending = self._pending if composed.miss is None else ()
         before = self.items if composed.miss is not None else (*composed.added, *output)
         self._pending = unanswered(before, pending)
-        self.head = replace(head, length=len(self.items)) if head else None
-        self.borrows = False
+        self._set_head(replace(head, length=len(self.items)) if head else None)
         self._why_no_head = "previous_failed"
+
+    def _set_head(self, head: Head | None) -> None:
+        if self.head is not None:
+            self.head.chains.discard(self)
+        self.head = head
+        if head is not None:
+            head.chains.add(self)
+
+    @property
+    def is_awaited(self) -> bool:
+        """True while another chain may continue the same response and has not begun to."""
+        others = self.head.chains if self.head is not None else ()
+        return any(other is not self and not other.turn_written for other in others)
 
     def clear(self, why: MissReason) -> None:
         """Forget the head: the next turn sends everything."""
-        self.head = None
+        self._set_head(None)
         self._why_no_head = why
 
 
@@ -238,8 +256,8 @@ def _miss_without_store(head: Head, seat: Seat) -> ChainMiss | None:
     """Say why a response that only its socket holds cannot be found from a seat."""
     if seat.connection is None:
         return ChainMiss("not_stored")
-    if head.connection != seat.connection:
+    if head.connection not in seat.open_sockets:
         return ChainMiss("connection_lost")
-    if seat.cached != head.response_id:
+    if head.connection != seat.connection or seat.cached != head.response_id:
         return ChainMiss("lane_taken")
     return None

@@ -70,12 +70,13 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
         composed = request.chain.compose(
             request.items or (),
             request.params,
-            _seat(turn),
+            _seat(state, turn),
             whole=request.whole,
             warm_up=request.warm_up,
         )
         parent, items = composed.previous_response_id, composed.items
         turn.composed, turn.chain_miss = replace(composed, items=()), composed.miss
+        request.chain.turn_written = True
     if socket is None:
         data = http_body(request.params, items, parent)
     else:
@@ -109,12 +110,13 @@ def _count(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
         state.counts.chain_hits += 1
 
 
-def _seat(turn: PoolTurn) -> Seat:
+def _seat(state: PoolState, turn: PoolTurn) -> Seat:
     """Say where a turn is about to be sent, and what it would find there."""
     socket, lane = turn.connection, turn.lane
     if socket is None or lane is None:
         return Seat(None, None, turn.request.credential, None)
-    return Seat(socket.id, lane.name, socket.credential, (turn.source or lane).latest)
+    cached = (turn.source or lane).latest
+    return Seat(socket.id, lane.name, socket.credential, cached, state.sockets)
 
 
 def _may_grow(state: PoolState, now: float) -> bool:

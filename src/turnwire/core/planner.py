@@ -129,22 +129,33 @@ def _beside_parent(turn: PoolTurn, sockets: Sequence[PoolConnection]) -> Place |
         return None
     for socket in sockets:
         for lane in socket.lanes:
-            if lane.latest == parent and takes_a_turn(socket):
+            if lane.latest != parent:
+                continue
+            if takes_a_turn(socket):
                 return _at_parent(turn, socket, lane)
+            return Wait.FOR_PARENT if _finds_out_about_lanes(socket) else None
     return None
+
+
+def _finds_out_about_lanes(socket: PoolConnection) -> bool:
+    """Say whether the next event will show if there is room beside the turn that runs."""
+    named = any(lane.turn is not None and lane.name is not None for lane in socket.lanes)
+    return socket.state is ConnectionState.OPEN and socket.lanes_work is None and named
 
 
 def _at_parent(turn: PoolTurn, socket: PoolConnection, lane: Lane[PoolTurn]) -> Place | Wait | None:
     chain = turn.request.chain
-    if chain is not None and chain.head is not None and chain.borrows:
-        return _fork(socket, lane, stored=chain.head.stored)
+    if chain is not None and chain.head is not None and chain.is_awaited:
+        beside = _fork(socket, lane, stored=chain.head.stored)
+        if beside is not None:
+            return beside
     if lane.available:
         return Place(socket, lane.name)
     return Wait.FOR_PARENT if lane.awaited_by else None
 
 
 def _fork(socket: PoolConnection, source: Lane[PoolTurn], *, stored: bool) -> Place | None:
-    """Find another lane beside the parent's; the parent must stay until it is bound."""
+    """Find another lane beside the parent's, which stays for those that come after."""
     if source.turn is not None or socket.lanes_work is False:
         return None
     barrier = None if stored else source

@@ -106,7 +106,7 @@ class PoolState:
         turn.release_source()
         chain = turn.request.chain
         if chain is not None and chain.turn == turn.id:
-            chain.turn = None
+            chain.turn, chain.turn_written = None, False
             if chain.behind:
                 following = chain.behind.popleft()
                 self.queued_bytes -= following.size_bytes
@@ -117,6 +117,8 @@ class PoolState:
     def wait_again(self, turn: PoolTurn, now: float) -> None:
         """Put a turn that was refused unread in front of the queue."""
         turn.connection = turn.lane = None
+        if turn.request.chain is not None:
+            turn.request.chain.turn_written = False
         turn.queued_at = now
         queue = turn.request.deadlines.queue
         self.note_deadline(None if queue is None else now + queue)

@@ -228,6 +228,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         loaded["output"] = [msgspec.json.decode(raw) for raw in self.output_raw or ()]
         return {"id": self.id, "object": self.object, "status": self.status} | loaded
 
+    def __repr__(self) -> str:
+        """Say what it is in a line; what was said stays out of logs."""
+        count = len(self.output_raw or ())
+        return f"Response(id={self.id!r}, status={self.status!r}, output={count} items)"
+
     def to_json(self, *, indent: int | None = 2) -> str:
         """Return the whole response as JSON text."""
         encoded = msgspec.json.encode(self.to_dict())
