@@ -21,7 +21,7 @@ def begun(shell: Shell) -> Chain:
 @pytest.mark.parametrize("lanes", [True, None])
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_every_order_of_going_on_costs_only_what_is_new(
-    order: tuple[int, ...], lanes: bool | None
+    order: tuple[int, ...], *, lanes: bool | None
 ) -> None:
     shell = Shell(lanes=lanes)
     source = begun(shell)
