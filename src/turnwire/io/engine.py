@@ -148,13 +148,18 @@ class Engine:
     # The one place where decisions become deeds.
 
     def _act(self) -> None:
-        for action in self._pool.actions():
+        actions = self._pool.actions()
+        only_events = bool(actions)
+        for action in actions:
             if type(action) is Deliver:
                 if not self._inboxes[action.turn].put(action.event):
                     self._pool.overflowed(action.turn, self._inbox_bytes, self._loop.time())
                     self._loop.call_soon(self._act)
             else:
+                only_events = False
                 self._do(action)
+        if only_events:
+            return  # by far the most common case, and events alone bring no deadline
         deadline = self._pool.deadline()
         if deadline != self._armed:
             self._arm(deadline)
