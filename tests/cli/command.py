@@ -19,6 +19,8 @@ EMBEDDED = (
     "no base URL and no key: asking the embedded gateway's scripted model"
     " (set OPENAI_API_KEY, or --base-url, to ask a real one)\n"
 )
+# -P as for the installed command: the current folder is not searched for modules.
+COMMAND = (sys.executable, "-P", "-W", "error", "-m", "turnwire")
 _OURS = ("OPENAI_", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_")
 
 
@@ -42,11 +44,13 @@ def environment(**variables: str) -> dict[str, str]:
 
 async def start(*arguments: str, cwd: Path | None = None, **variables: str) -> Process:
     """Start the command with pipes on all sides."""
+    return await start_any(*COMMAND, *arguments, cwd=cwd, **variables)
+
+
+async def start_any(*command: str, cwd: Path | None = None, **variables: str) -> Process:
+    """Start any command with pipes on all sides."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        # -P as for the installed command: the current folder is not searched for modules.
-        *("-P", "-W", "error", "-m", "turnwire"),
-        *arguments,
+        *command,
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,

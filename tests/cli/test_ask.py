@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.command import EMBEDDED, Done, finish, run, start
+from cli.command import COMMAND, EMBEDDED, Done, finish, run, start, start_any
 from turnwire.gateway import Gateway
 from turnwire.testing import (
     Gate,
@@ -218,9 +218,37 @@ async def test_several_turns_go_over_one_socket_and_send_only_what_is_new() -> N
         (["--tools", "files", "--root", "nope", "Hi"], "there is no folder 'nope'"),
         (["--base-url", "ftp://x", "-m", "m", "Hi"], "base_url must look like"),
         (["--nope", "Hi"], "No such option"),
+        (["Hi", "there"], "the prompt is one argument; quote it"),
     ],
 )
 async def test_wrong_options_are_refused(arguments: list[str], said: str) -> None:
     done = await run("ask", *arguments, COLUMNS="200")
     assert (done.code, done.out) == (2, "")
     assert said in done.err
+
+
+@pytest.mark.parametrize("arguments", [["ask", "Hi"], ["ask", "--json", "Hi"], ["--version"]])
+async def test_a_stdout_that_cannot_be_written(arguments: list[str], tmp_path: Path) -> None:
+    unwritable = tmp_path / "out"
+    unwritable.touch()
+    command = ["sh", "-c", 'exec "$@" 1<out', "sh", *COMMAND, *arguments]
+    process = await start_any(*command, cwd=tmp_path)
+    done = await finish(process)
+    assert (done.code, done.out, done.err.count("error: ")) == (5, "", 1)
+    assert "error: stdout cannot be written: Bad file descriptor; let it go elsewhere\n" in done.err
+
+
+@pytest.mark.parametrize("arguments", [["ask", "Hi"], ["serve", "--port", "0"]])
+async def test_a_stdout_that_is_closed(arguments: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *arguments]
+    done = await finish(await start_any(*command))
+    said = "error: stdout is closed; let it go somewhere, such as > answer.txt\n"
+    assert (done.code, done.out, done.err.endswith(said)) == (5, "", True)
+
+
+async def test_a_stdin_that_is_closed() -> None:
+    done = await finish(await start_any("sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "ask"))
+    assert (done.code, done.err) == (
+        2,
+        'error: no prompt; try: turnwire ask "What is new?", or pipe it in\n',
+    )

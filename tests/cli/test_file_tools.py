@@ -59,7 +59,8 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
 def test_a_search_ignores_case_and_says_where(root: Path) -> None:
     tools = FileTools(root)
     assert tools.search_text("LANES") == (
-        "guides/guide.md:1: Lanes are planned here.\nmain.py:1: print('lanes')\n[left out: 1 hidden]"
+        "guides/guide.md:1: Lanes are planned here.\n"
+        "main.py:1: print('lanes')\n[left out: 1 hidden]"
     )
     assert tools.search_text("lanes", "main.py") == "main.py:1: print('lanes')"
     assert tools.search_text("absent", "guides") == "[no line contains 'absent']"

@@ -17,7 +17,7 @@ INTRODUCTION = """\
 turnwire gateway on {url} (WebSocket and HTTP)
   model   turnwire-demo: scripted, needs no key; any other name is answered by it too
   ask     turnwire ask --base-url {url} --model turnwire-demo "Hello"
-  or set  OPENAI_BASE_URL={url} OPENAI_API_KEY=unused
+  or set  OPENAI_BASE_URL={url} OPENAI_MODEL=turnwire-demo OPENAI_API_KEY=unused
 Ctrl-C stops it.
 """
 

@@ -376,6 +376,7 @@ async def test_events_that_are_not_read_end_the_connection() -> None:
         await until(lambda: not connection.is_open)
         events, raised = await read(connection)
         assert type(raised) is SlowConsumer
+        assert "raise `buffer_bytes`" in str(raised)
         assert (raised.limit_bytes, events[0].type) == (4_000, "response.created")
         await peer.wait_until(lambda: not peer.connections[0].is_open)
         assert peer.connections[0].close_code == 1008
@@ -394,12 +395,13 @@ async def test_events_that_are_read_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
+        ("abc", "must be a dict such as .*, not str"),
         ({"model": "m"}, "needs a `type`"),
         ({"type": 5}, "needs a `type`"),
         ({"type": "response.create", "input": object()}, "cannot be sent as JSON"),
     ],
 )
-async def test_what_is_no_event_is_not_sent(event: dict[str, Any], words: str) -> None:
+async def test_what_is_no_event_is_not_sent(event: Any, words: str) -> None:
     async with Peer() as peer, turnwire.connect(base_url=peer.base_url) as connection:
         with pytest.raises(ConfigError, match=words):
             await connection.send(event)

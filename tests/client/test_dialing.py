@@ -86,7 +86,19 @@ async def test_nobody_listens(open_client: Open, transport: str) -> None:
     async with open_client(unused_url(), transport=transport) as client:
         raised = await error_of(ask(client))
         assert (type(raised), raised.status, raised.body) == (DialError, None, b"")
-        assert "could not be reached" in str(raised)
+        assert "could not be reached: nobody listens there" in str(raised)
+        assert str(raised).endswith("; check `base_url`, and that the server runs")
+
+
+async def test_https_to_a_port_that_speaks_http(open_client: Open, transport: str) -> None:
+    async with Peer() as peer:
+        url = peer.base_url.replace("http", "https", 1)
+        async with open_client(url, transport=transport) as client:
+            raised = await error_of(ask(client))
+    assert (type(raised), str(raised).endswith("is it http:// instead of https://?")) == (
+        DialError,
+        True,
+    )
 
 
 async def test_a_dial_that_takes_too_long(open_client: Open) -> None:
@@ -401,6 +413,7 @@ def test_a_url_that_is_none(url: str) -> None:
     ("arguments", "words"),
     [
         ({"max_sockets": 0}, "max_sockets"),
+        ({"lanes": 99}, "`lanes` must be True, False or None"),
         ({"transport": "carrier pigeon"}, "'websocket' or 'http'"),
         ({"api_key": "secret\n"}, "api_key"),
         ({"default_headers": {"X-Mine": "se\r\ncret"}}, "default_headers"),

@@ -64,6 +64,17 @@ async def test_the_snippets_of_a_page_run(
     assert "You said: " in capsys.readouterr().out
 
 
+@pytest.mark.io
+async def test_the_tests_of_the_page_about_testing_pass() -> None:
+    names: dict[str, Any] = {"__name__": "testing"}
+    for snippet in blocks(DOCS / "howto" / "testing.md"):
+        eval(snippet, names)  # our own page
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    for test in tests:
+        await test()
+    assert len(tests) > 5
+
+
 def test_the_reference_draws_the_tree_of_the_errors() -> None:
     page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
     drawn = re.findall(r"^([ │├└─]*)([A-Z]\w+)", page.split("```")[1], re.MULTILINE)

@@ -82,6 +82,10 @@ async def test_wrong_arguments(open_client: Open, arguments: dict[str, Any], wor
 
 async def test_wrong_arguments_of_a_chain(open_client: Open) -> None:
     async with Peer() as peer, open_client(peer) as client:
+        with pytest.raises(ConfigError, match=r"`max_turns` cannot .* belongs to `chain\.run`"):
+            client.chain(model="m", max_turns=3)
+        with pytest.raises(ConfigError, match="did you mean `max_turns`"):
+            await client.chain(model="m").run("x", max_turn=3)
         with pytest.raises(ConfigError, match="did you mean `model`"):
             client.chain(modle="m")
         with pytest.raises(ConfigError, match="use `warm_up`"):

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from turnwire.testing import (
+    Create,
     Gate,
     Peer,
     Step,
@@ -243,8 +244,21 @@ async def test_a_step_that_is_never_reached_fails_the_test(caller: Caller) -> No
 
 
 async def test_a_failure_of_the_test_comes_first(caller: Caller) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as caught:
         await run_once(caller, Peer(Turns()), KeyError("of the test"))
+    (note,) = caught.value.__notes__
+    assert note.startswith("The script of the peer failed: AssertionError: Create 1 arrived")
+
+
+async def test_the_client_is_told_what_the_script_raised(caller: Caller) -> None:
+    def script(create: Create) -> list[Step]:
+        raise ValueError(f"no steps for {create.text}")
+
+    peer = Peer(script)
+    with pytest.raises(ExceptionGroup):
+        await run_once(caller, peer)
+    sent = peer.connections[0].sent[0]["error"]["message"]
+    assert sent == "The script of the peer failed: ValueError: no steps for x"
 
 
 async def test_leaving_the_peer_cuts_held_turns_off(caller: Caller) -> None:

@@ -15,6 +15,7 @@ from turnwire.cli.ask import DEMO_MODEL, Question, ask, read_prompt, why_not_who
 from turnwire.cli.demo.command import QUESTION, Demonstration, demo
 from turnwire.cli.exits import MEANINGS, ExitCode, complain, exits
 from turnwire.cli.serve import serve
+from turnwire.cli.terminal import writing
 from turnwire.gateway import Settings
 
 _EXIT_CODES: Final = "\n".join(
@@ -37,7 +38,8 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
     if value:
-        typer.echo(f"turnwire {turnwire.__version__}")
+        with exits(), writing():
+            typer.echo(f"turnwire {turnwire.__version__}")
         raise typer.Exit
 
 
@@ -45,10 +47,10 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
     epilog="\n\n".join(
         (
             _examples(
-                'turnwire ask "Hello"                 a built-in model, without a key',
-                'turnwire ask --tools files "Where?"  with tools for this folder',
-                "turnwire serve                       the gateway, for any client",
-                "turnwire demo                        three transports, measured",
+                'turnwire ask "Hello"                     a built-in model, without a key',
+                'turnwire ask --tools files "List files"  with tools for this folder',
+                "turnwire serve                           the gateway, for any client",
+                "turnwire demo                            three transports, measured",
             ),
             _EXIT_CODES,
         )
@@ -74,7 +76,7 @@ def turnwire_command(
             _examples(
                 'turnwire ask "Say hello"',
                 'git diff | turnwire ask --instructions "Review this change"',
-                'turnwire ask --tools files --root src "Where are lanes planned?"',
+                "turnwire ask --tools files --root src 'Where is \"FIFO\" mentioned?'",
                 'turnwire ask --base-url http://127.0.0.1:8080/v1 --model m "Hi"',
                 'turnwire ask --json "Hi" | jq -r .type',
                 'OPENAI_API_KEY=… turnwire ask --model gpt-5.1 --reasoning auto "Why?"',
@@ -85,8 +87,10 @@ def turnwire_command(
 )
 def ask_command(
     prompt: Annotated[
-        str | None,
-        typer.Argument(help="What to ask; [bold]-[/bold] or none reads it from stdin."),
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROMPT]", help="What to ask; [bold]-[/bold] or none reads it from stdin."
+        ),
     ] = None,
     *,
     model: Annotated[
@@ -140,7 +144,7 @@ def ask_command(
     """
     with exits():
         question = Question(
-            prompt=read_prompt(prompt),
+            prompt=read_prompt(*(prompt or ())),
             model=model,
             base_url=base_url,
             instructions=instructions,

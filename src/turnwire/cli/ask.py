@@ -50,13 +50,15 @@ class Server:
     embedded: bool = False
 
 
-def read_prompt(given: str | None) -> str:
+def read_prompt(given: str | None = None, *more: str) -> str:
     """Return the prompt, from stdin if it is ``-``, or if none is given and stdin is piped.
 
     Raises:
-        ConfigError: There is none, or it is not UTF-8.
+        ConfigError: There is none, it is not UTF-8, or there is ``more``: it was not quoted.
     """
-    if given is None and sys.stdin.isatty():
+    if more:
+        raise ConfigError('the prompt is one argument; quote it: turnwire ask "What is new?"')
+    if given is None and (sys.stdin is None or sys.stdin.isatty()):
         raise ConfigError('no prompt; try: turnwire ask "What is new?", or pipe it in')
     prompt = _read_stdin() if given is None or given == "-" else given
     if not prompt.strip():
@@ -65,6 +67,8 @@ def read_prompt(given: str | None) -> str:
 
 
 def _read_stdin() -> str:
+    if sys.stdin is None:  # closed before the process began
+        raise ConfigError('stdin is closed; try: turnwire ask "What is new?"')
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:

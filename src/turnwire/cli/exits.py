@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from turnwire.cli.terminal import console, one_line
+from turnwire.cli.terminal import StdoutFailed, console, one_line, writing
 from turnwire.errors import (
     ConfigError,
     ConnectionLost,
@@ -23,6 +23,7 @@ from turnwire.errors import (
     TurnTimeout,
     TurnwireError,
 )
+from turnwire.io.describing import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,6 +39,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     INTERRUPTED = 4
+    STDOUT_FAILED = 5
     CTRL_C = 130  # 128 + SIGINT, as shells have it
     BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -48,6 +50,7 @@ MEANINGS: Final = {
     ExitCode.USAGE: "an option, the environment or the prompt is wrong; nothing was sent",
     ExitCode.UNREACHABLE: "the server cannot be reached or refused the key; or a port is taken",
     ExitCode.INTERRUPTED: "the answer was cut off; what had come is on stdout",
+    ExitCode.STDOUT_FAILED: "stdout is closed or cannot be written, as on a full disk",
     ExitCode.CTRL_C: "Ctrl-C",
     ExitCode.BROKEN_PIPE: "whoever read stdout closed it",
 }
@@ -62,12 +65,17 @@ def exits() -> Generator[None]:
     """
     try:
         yield
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.CTRL_C) from None
     except BrokenPipeError:
         _silence_stdout()
         raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+    except StdoutFailed as error:
+        _silence_stdout()
+        complain(str(error))
+        raise typer.Exit(ExitCode.STDOUT_FAILED) from None
     except TurnwireError as error:
         complain(_line_about(error))
         raise typer.Exit(exit_code_of(error)) from None
@@ -106,7 +114,7 @@ def _is_of_the_system(error: ConfigError) -> bool:
 def _line_about(error: TurnwireError) -> str:
     if isinstance(error, ToolLoopLimit):
         return "the model still calls tools after all its turns; allow more with --max-turns"
-    return one_line(str(error)) + _hint(error)
+    return one_line(str(error)).removesuffix(ADVICE) + _hint(error)
 
 
 def _hint(error: TurnwireError) -> str:
@@ -131,5 +139,6 @@ def _hint(error: TurnwireError) -> str:
 
 
 def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about the pipe once more when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Keep the interpreter from complaining about stdout once more when it exits."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, Self
 
-from turnwire.cli.terminal import console, harmless, one_line
+from turnwire.cli.terminal import StdoutFailed, console, harmless, one_line, writing
 from turnwire.events import (
     Event,
     ResponseFunctionToolCall,
@@ -29,12 +29,16 @@ class Screen:
 
     Args:
         as_json: Write every event as one line to stdout, and no text.
+
+    Raises:
+        StdoutFailed: There is no stdout; later, where it cannot be written.
     """
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._stderr = console(stderr=True)
-        self._stdout_is_terminal = sys.stdout.isatty()
+        with writing():
+            self._stdout_is_terminal = sys.stdout.isatty()
         self._waiting: Status | None = None
         self._open_line: str | None = None  # what a line was begun with and not ended: see _begin
         self._said_text = False
@@ -53,7 +57,7 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         self._stop_waiting()
-        if not isinstance(error, BrokenPipeError):
+        if not isinstance(error, BrokenPipeError | StdoutFailed):
             self._end_line()
 
     def wait(self, what: str) -> None:
@@ -91,8 +95,9 @@ class Screen:
             return
         self._said_text = True
         self._begin("text")
-        sys.stdout.write(harmless(text) if self._stdout_is_terminal else text)
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.write(harmless(text) if self._stdout_is_terminal else text)
+            sys.stdout.flush()
         if text.endswith("\n"):
             self._open_line = None
 
@@ -118,8 +123,9 @@ class Screen:
 
     def _end_line(self) -> None:
         if self._open_line == "text":
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            with writing():
+                sys.stdout.write("\n")
+                sys.stdout.flush()
         elif self._open_line == "reasoning":
             self._stderr.print()
         self._open_line = None
@@ -132,5 +138,6 @@ class Screen:
 
 def _write_event(raw: bytes) -> None:
     # Outside of strings JSON may be broken into lines, inside it cannot be: this loses nothing.
-    sys.stdout.buffer.write(raw.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
-    sys.stdout.buffer.flush()
+    with writing():
+        sys.stdout.buffer.write(raw.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
+        sys.stdout.buffer.flush()

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from turnwire.cli.ask import DEMO_MODEL
-from turnwire.cli.terminal import console
+from turnwire.cli.terminal import console, writing
 from turnwire.gateway import Gateway, Settings, run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def introduction(gateway: Gateway, settings: Settings) -> list[str]:
         f"turnwire gateway on {base_url} ({ways})",
         f"  model   {DEMO_MODEL}: scripted, needs no key; any other name is answered by it too",
         f'  ask     turnwire ask --base-url {base_url} --model {DEMO_MODEL} "Hello"',
-        f"  or set  OPENAI_BASE_URL={base_url} OPENAI_API_KEY=unused",
+        f"  or set  OPENAI_BASE_URL={base_url} OPENAI_MODEL={DEMO_MODEL} OPENAI_API_KEY=unused",
     ]
     if not settings.host.startswith(_LOOPBACK):
         lines.append("  note    whoever reaches this address can use it: there is no sign-in")
@@ -52,6 +52,7 @@ def introduction(gateway: Gateway, settings: Settings) -> list[str]:
 
 def _print(lines: Sequence[str]) -> None:
     out = console()
-    for line in lines:
-        out.print(line)
-    out.file.flush()
+    with writing():
+        for line in lines:
+            out.print(line)
+        out.file.flush()

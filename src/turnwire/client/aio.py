@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from turnwire.client.chain import AsyncChain
 from turnwire.client.checking import (
+    checked_choice,
     checked_count,
     checked_limit,
     checked_seconds,
@@ -92,11 +93,13 @@ class AsyncClient:
             default_headers=default_headers,
             trust_env=trust_env,
         )
+        if checked_choice("lanes", lanes) is None:
+            lanes = knows_lanes(endpoint)
         config = Config(
             endpoint=endpoint,
             pool=PoolSettings(
                 sockets=checked_count("max_sockets", max_sockets),
-                lanes=lanes if lanes is not None else knows_lanes(endpoint),
+                lanes=lanes,
                 dial=checked_seconds("dial_timeout", dial_timeout),
                 queue_bytes=checked_count("queue_bytes", queue_bytes),
                 deadlines=Deadlines(

@@ -159,7 +159,7 @@ class AsyncChain:
             input = await self._toolbox.run_all(calls)  # noqa: A001  # the SDK's name
         raise ToolLoopLimit(
             f"the model still calls tools after {max_turns} turns; raise `max_turns`, or answer"
-            " the calls in `error.response` with `chain.turn`",
+            " the calls in `error.response` with `chain.run`",
             response=response,  # pyright: ignore[reportPossiblyUnboundVariable]  # max_turns is positive
         )
 

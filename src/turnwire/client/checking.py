@@ -61,6 +61,17 @@ def checked_count(name: str, count: object) -> int:
     return count
 
 
+def checked_choice(name: str, choice: object) -> bool | None:
+    """Return True, False, or None for "find out".
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if choice is not None and not isinstance(choice, bool):
+        raise ConfigError(f"`{name}` must be True, False or None, not {type(choice).__name__}")
+    return choice
+
+
 def checked_listener(listener: Callable[[Event], object]) -> Callable[[Event], object]:
     """Return a function that will be called with events.
 

@@ -66,6 +66,14 @@ _RESERVED: Final = {
     "type": "it is added for you",
 }
 
+# Arguments of other methods; also what a misspelt name may have meant.
+_ARGUMENTS: Final = {
+    "max_turns": "it belongs to `chain.run`",
+    "on_event": "it belongs to `chain.run`",
+    "timeout": "it belongs to the client, or to each turn",
+    "transport": "it has an argument of its own",
+}
+
 # Arguments of the official SDK that are no parameters of `response.create`.
 _ELSEWHERE: Final = {
     "extra_headers": "a socket's headers are sent once; give `default_headers` to the client",
@@ -112,10 +120,10 @@ def extra_fields(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unknown(name: str) -> str:
-    why = _RESERVED.get(name) or _ELSEWHERE.get(name)
+    why = _RESERVED.get(name) or _ELSEWHERE.get(name) or _ARGUMENTS.get(name)
     if why is not None:
         return f"`{name}` cannot be given here: {why}"
-    close = difflib.get_close_matches(name, _KNOWN, n=1)
+    close = difflib.get_close_matches(name, _KNOWN | _ARGUMENTS.keys(), n=1)
     hint = f"did you mean `{close[0]}`?" if close else "to send it anyway use `extra_body={...}`"
     return f"`{name}` is not a parameter of `response.create`; {hint}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
@@ -41,12 +42,12 @@ from turnwire.events import (
     decode_event,
     encode,
 )
-from turnwire.io.describing import describe
+from turnwire.io.describing import describe, describe_dial
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from turnwire.core.failure import CloseInfo
     from turnwire.events import Event
@@ -110,7 +111,7 @@ class Connection:
         """Write one client event, such as ``{"type": "response.create", …}``.
 
         Raises:
-            ConfigError: It has no ``type``, or JSON cannot hold it.
+            ConfigError: It is no dict, has no ``type``, or JSON cannot hold it.
             ConnectionLost: The socket is closed; nothing was sent.
         """
         await self._send(event, None)
@@ -138,6 +139,12 @@ class Connection:
         return await waiting
 
     async def _send(self, event: Mapping[str, Any], waiting: _Waiting) -> None:
+        given: object = event
+        if not isinstance(given, Mapping):
+            raise ConfigError(
+                f'an event must be a dict such as {{"type": "response.create", …}},'
+                f" not {type(given).__name__}"
+            )
         kind = event.get("type")
         if not isinstance(kind, str):
             raise ConfigError('an event needs a `type`, such as "response.create"')
@@ -237,7 +244,10 @@ class Connection:
         self._buffered_bytes += len(event.raw)
         self._changed.set()
         if self._buffered_bytes > self._buffer_bytes:
-            message = f"{self._buffer_bytes} bytes of events were not read; read them faster"
+            message = (
+                f"{self._buffer_bytes} bytes of events were not read;"
+                " read them faster, or raise `buffer_bytes`"
+            )
             self._fail(SlowConsumer(message, limit_bytes=self._buffer_bytes), 1008)
 
     def _malformed(self, what: str) -> None:
@@ -349,9 +359,11 @@ async def _dial(
             Failure(FailureKind.REFUSED, message, status=status, headers=fields, body=body)
         ) from None
     except TimeoutError:
-        raise DialTimeout(f"the server did not answer the dial within {seconds} s") from None
+        raise DialTimeout(
+            f"the server did not answer the dial within {seconds:g} s (`timeout`)"
+        ) from None
     except SignInFailed as error:
         raise dial_error(Failure(FailureKind.DIAL, str(error))) from error
     except (aiohttp.ClientError, OSError) as error:
-        message = f"the server could not be reached: {describe(error)}"
+        message = f"the server could not be reached: {describe_dial(error, endpoint.proxy)}"
         raise dial_error(Failure(FailureKind.DIAL, message)) from None  # it may name the whole URL

@@ -118,7 +118,10 @@ class Pool:
         """The caller does not read the turn's events, and their buffer is full."""
         turn = self._state.turns.get(number)
         if turn is not None:
-            message = f"{limit_bytes} bytes of the turn's events were not read; read them faster"
+            message = (
+                f"{limit_bytes} bytes of the turn's events were not read;"
+                " read them faster, or raise `buffer_bytes`"
+            )
             failure = Failure(FailureKind.SLOW_CONSUMER, message, limit_bytes=limit_bytes)
             endings.fail(self._state, turn, failure, now)
             self._settle(now)

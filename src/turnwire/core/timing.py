@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from turnwire.core.pool_turn import PoolConnection, PoolTurn
     from turnwire.core.state import PoolState
 
+# With the client's names of the limits, so that people know what to change.
 _TOO_LATE: Final = {
-    FailureKind.QUEUE_TIMEOUT: "no lane became free in time; allow more sockets, or a longer wait",
-    FailureKind.FIRST_EVENT_TIMEOUT: "the server did not answer the turn with an event in time",
-    FailureKind.TURN_TIMEOUT: "the turn took longer than its limit",
+    FailureKind.QUEUE_TIMEOUT: (
+        "no lane became free within {0.queue:g} s (`queue_timeout`);"
+        " allow more sockets (`max_sockets`), or a longer wait"
+    ),
+    FailureKind.FIRST_EVENT_TIMEOUT: (
+        "the server sent no event of the turn within {0.first_event:g} s (`first_event_timeout`)"
+    ),
+    FailureKind.TURN_TIMEOUT: "the turn did not end within {0.turn:g} s (`timeout`)",
 }
 
 
@@ -44,7 +50,9 @@ def expire(state: PoolState, now: float) -> None:
     for turn in list(state.turns.values()):
         for when, kind in _due(turn):
             if now >= when:
-                endings.fail(state, turn, Failure(kind, _TOO_LATE[kind]), now)
+                endings.fail(
+                    state, turn, Failure(kind, _TOO_LATE[kind].format(turn.request.deadlines)), now
+                )
                 break
     state.due = _next_deadline(state)
     state.changed = True
@@ -52,7 +60,9 @@ def expire(state: PoolState, now: float) -> None:
 
 def _expire_socket(state: PoolState, socket: PoolConnection, now: float) -> None:
     if socket.dial_until is not None and now >= socket.dial_until:
-        message = f"the server did not answer the dial within {state.settings.dial} s"
+        message = (
+            f"the server did not answer the dial within {state.settings.dial:g} s (`dial_timeout`)"
+        )
         state.hang_up(socket, ConnectionSignal.CLOSE)
         dial_failed(state, Failure(FailureKind.DIAL_TIMEOUT, message), now)
         return

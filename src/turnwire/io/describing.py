@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 import aiohttp
+
+if TYPE_CHECKING:
+    from turnwire.io.proxy import Proxy
+
+ADVICE: Final = "; check `base_url`, and that the server runs"
+
+
+def describe_dial(error: Exception, proxy: Proxy | None = None) -> str:
+    """Say why a server could not be reached, on which way, and what to do."""
+    named = isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError)
+    # Its URL is without credentials.
+    way = "" if proxy is None or named else f" through the proxy {proxy.url}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and "WRONG_VERSION_NUMBER" in str(error):
+        return f"no TLS is spoken there{way}; is it http:// instead of https://?"
+    return f"{describe(error)}{way}{ADVICE}"
 
 
 def describe(error: Exception) -> str:

@@ -15,7 +15,7 @@ import aiohttp
 from turnwire.core.actions import Action, Close, Deliver, Dial, Finish, Post, Send
 from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
-from turnwire.io.describing import describe
+from turnwire.io.describing import describe, describe_dial
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.http import post
 from turnwire.io.inbox import Inbox
@@ -227,8 +227,12 @@ class Engine:
         except UpgradeRefused as refused:
             end = refused.refusal
             _log.info("upgrade refused with HTTP %d", end.status)
-        except (aiohttp.ClientError, OSError, SignInFailed) as error:
-            end = CloseInfo(1006, describe(error))
+        except SignInFailed as error:
+            end = CloseInfo(1006, str(error))
+        except (aiohttp.ClientError, OSError) as error:
+            dialled = socket is not None
+            why = describe(error) if dialled else describe_dial(error, self._endpoint.proxy)
+            end = CloseInfo(1006, why)
         except Exception:  # noqa: BLE001  # a mistake of ours must not leave anybody waiting
             _log.exception("socket %d failed", connection)
             end = CloseInfo(1006, "internal error")

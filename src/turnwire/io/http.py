@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from turnwire.core.failure import CloseInfo
-from turnwire.io.describing import describe
+from turnwire.io.describing import describe, describe_dial
 from turnwire.io.proxy import passage
 from turnwire.io.refusal import read_refusal
 
@@ -66,7 +66,7 @@ async def post(
                     break
     except _NOT_REACHED as error:
         late = isinstance(error, aiohttp.ConnectionTimeoutError)
-        return CloseInfo(None, describe(error), reached=False, timed_out=late)
+        return CloseInfo(None, describe_dial(error, proxy), reached=False, timed_out=late)
     except (aiohttp.ClientError, OSError) as error:
         return CloseInfo(None, describe(error))
     return CloseInfo(None)

@@ -99,7 +99,8 @@ class Model:
             return plan(create, steps, response_id)
         except Exception as exception:  # noqa: BLE001  # raised again when the test leaves the peer
             self.failures.append(exception)
-            broken = error("script_failed", 500, message="The script of the peer failed.")
+            message = f"The script of the peer failed: {describe(exception)}"
+            broken = error("script_failed", 500, message=message)
             return Plan([broken], [])
 
     async def perform(self, turn: Turn, wire: Wire, memory: Memory) -> None:
@@ -130,6 +131,11 @@ class Model:
                     wire.drop(reset=reset)
                     return
             self.changed()
+
+
+def describe(exception: Exception) -> str:
+    """Say what a script raised: type and text."""
+    return f"{type(exception).__name__}: {exception}"
 
 
 def _settle(turn: Turn, ending: Ending, memory: Memory) -> None:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from turnwire.testing.handshake import Handshake, handshake_step, perform_handshake
 from turnwire.testing.lanes import LaneMode, LaneQueues
-from turnwire.testing.model import Model, Turn
+from turnwire.testing.model import Model, Turn, describe
 from turnwire.testing.rules import Memory, Node, decode_message, decode_object
 from turnwire.testing.script import echo, error
 from turnwire.testing.steps import Error, Json, Script, Step
@@ -142,6 +142,8 @@ class Peer:
     ) -> None:
         """Cut every connection off and stop.
 
+        What the script raised is noted on an exception that leaves the block.
+
         Raises:
             ExceptionGroup: The script raised, and nothing else did.
         """
@@ -149,8 +151,12 @@ class Peer:
         for request in self._open.values():
             drop_transport(request, reset=True)
         await self._runner.cleanup()
-        if self._model.failures and exception is None:
-            raise ExceptionGroup("The script of the peer failed", self._model.failures)
+        failures = self._model.failures
+        if failures and exception is None:
+            raise ExceptionGroup("The script of the peer failed", failures)
+        if exception is not None:
+            for failure in failures:
+                exception.add_note(f"The script of the peer failed: {describe(failure)}")
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":

@@ -19,7 +19,7 @@ from turnwire.cli.demo.verdict import verdicts
 from turnwire.cli.demo.ways import Job
 from turnwire.cli.exits import ExitCode, complain
 from turnwire.cli.files import FileTools
-from turnwire.cli.terminal import console, harmless
+from turnwire.cli.terminal import console, harmless, writing
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def demo(told: Demonstration) -> ExitCode:
         _check_writable(told.report)
     comparison = _measure(told, job)
     machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    if told.as_json:
-        _print_json(comparison)
-    else:
-        _print_for_people(comparison)
+    with writing():
+        if told.as_json:
+            _print_json(comparison)
+        else:
+            _print_for_people(comparison)
     if told.report is not None:
         told.report.write_text(report(comparison, machine), encoding="utf-8")
         console(stderr=True).print(f"report: {told.report}")
