@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 
@@ -139,7 +139,7 @@ class Connection:
         return await waiting
 
     async def _send(self, event: Mapping[str, Any], waiting: _Waiting) -> None:
-        given: object = event
+        given = cast("object", event)
         if not isinstance(given, Mapping):
             raise ConfigError(
                 f'an event must be a dict such as {{"type": "response.create", …}},'

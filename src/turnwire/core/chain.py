@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from turnwire.core.lane import LaneName
     from turnwire.core.params import Params
-    from turnwire.core.pool_turn import PoolTurn
 
 MissReason = Literal[
     "connection_lost",  # the socket that held the response (`store=false`) is gone
@@ -95,7 +94,7 @@ class Seat:
     lane: LaneName
     credential: str
     cached: str | None
-    open_sockets: Container[int] = ()
+    open_sockets: Container[object] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Chain:
         head: What the next turn may continue, or None.
         turn: The turn that runs or is next, by number; turns of a chain run one after the other.
         turn_written: True once that turn is on the wire.
-        behind: The turns after that one.
+        behind: The turns after that one, by number.
     """
 
     __slots__ = (
@@ -138,7 +137,7 @@ class Chain:
         self.head: Head | None = None
         self.turn: int | None = None
         self.turn_written = False
-        self.behind: deque[PoolTurn] = deque()
+        self.behind: deque[int] = deque()
         self._pending: list[Call] = []
         self._why_no_head: MissReason = "previous_failed"
 

@@ -73,7 +73,7 @@ class PoolState:
         """Queue a turn; behind the earlier turns of its chain, if there are any."""
         chain = turn.request.chain
         if chain is not None and chain.turn is not None:
-            chain.behind.append(turn)
+            chain.behind.append(turn.id)
             self.queued_bytes += turn.size_bytes
         else:
             self._begin_to_wait(turn)
@@ -95,8 +95,8 @@ class PoolState:
         chain = turn.request.chain
         if self.waiting.pop(turn.id, None) is not None:
             self.queued_bytes -= turn.size_bytes
-        elif chain is not None and turn in chain.behind:
-            chain.behind.remove(turn)
+        elif chain is not None and turn.id in chain.behind:
+            chain.behind.remove(turn.id)
             self.queued_bytes -= turn.size_bytes
 
     def leave(self, turn: PoolTurn, now: float) -> None:
@@ -108,7 +108,7 @@ class PoolState:
         if chain is not None and chain.turn == turn.id:
             chain.turn, chain.turn_written = None, False
             if chain.behind:
-                following = chain.behind.popleft()
+                following = self.turns[chain.behind.popleft()]
                 self.queued_bytes -= following.size_bytes
                 following.queued_at = now  # it could not have run before
                 self._begin_to_wait(following)
