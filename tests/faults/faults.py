@@ -181,7 +181,8 @@ FAULTS = (
     Fault(
         "a drained lane's response is not remembered",
         "endings.py",
-        "        _remember(turn, lane, turn.snapshot.final(event).id, failed=signal is TurnSignal.FAIL)\n",
+        "        _remember(turn, lane, turn.snapshot.final(event).id,"
+        " failed=signal is TurnSignal.FAIL)\n",
         "",
         "after a cancel the chain names a response that the lane no longer holds",
     ),
@@ -311,8 +312,8 @@ FAULTS = (
     Fault(
         "the end of a socket's life ends the turn that was abandoned there",
         "endings.py",
-        "    if signal is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):\n",
-        "    if signal is TurnSignal.FAIL and turn.id == 0:\n",
+        "is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):",
+        "is TurnSignal.FAIL and turn.id == 0:",
         "the lane is used again while its turn goes on, and answers are late by one question",
     ),
     Fault(

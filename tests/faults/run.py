@@ -1,7 +1,10 @@
 """Plant each known mistake in a copy of the core; the property tests must catch every one.
 
-``make faults`` runs all of them; ``make faults ARGS="lane chain"`` those whose name has such a word.
+``make faults`` runs all of them, ``make faults ARGS="lane dial"`` those with such a word in their
+name.
 """
+
+# ruff: noqa: T201  # prints its table
 
 from __future__ import annotations
 

@@ -8,21 +8,24 @@ to their callers, which are then compared with the book.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
+
 from properties.invariants import require
 from properties.items import Context, Json, context, open_calls
 from properties.service import SHAPE, Run, Service
-
 from turnwire.core.actions import Close, Deliver, Dial, Finish, Post, Send
-from turnwire.core.chain import Chain
 from turnwire.core.failure import CloseInfo
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
 from turnwire.core.pool import Pool
-from turnwire.core.pool_turn import PoolTurn
 from turnwire.core.request import Deadlines, Transport, TurnRequest
-from turnwire.core.settings import PoolSettings
+
+if TYPE_CHECKING:
+    from turnwire.core.chain import Chain
+    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.core.settings import PoolSettings
 
 ENVELOPE = {"type", "stream", "stream_id", "previous_response_id", "input"}
 encode = msgspec.json.encode
@@ -102,6 +105,7 @@ class Ledger:
         self.asked: dict[str, Asked] = {}
         self.by_number: dict[int, Asked] = {}
         self.gone: list[int] = []  # connections that are closed: something may still come
+        self.left_alone_until = 0.0  # after a dial that failed
         self.closed = self.draining = False
 
     @property
@@ -183,11 +187,13 @@ class Ledger:
                     batch.finished.append(asked)
         self.check_counts()
         self.check_deadline()
+        self.check_retired()
         return batch
 
     def hung_up(self, connection: int) -> None:
         """A connection is closed, whoever closed it."""
-        self.dialing.pop(connection, None)
+        if self.dialing.pop(connection, None) is not None:
+            self.left_alone_until = self.now + self.settings.redial
         self.service.closed(connection)
         self.gone.append(connection)
 
@@ -338,6 +344,9 @@ class Ledger:
             unread = asked.runs and asked.runs[-1].unread and not asked.runs[-1].ended
             if unread and limits.first_event is not None:
                 due.append(asked.written_at + limits.first_event)
+        if not self.dialing and not self.service.sockets:
+            stranded = [each for each in self.waiting if each.transport == "websocket"]
+            due += [self.left_alone_until for each in stranded if not self._before(each)]
         if due:
             deadline = self.pool.deadline()
             require("a deadline is set", deadline is not None, due)
@@ -355,6 +364,13 @@ class Ledger:
         }
         found = {name: getattr(shown, name) for name in wanted}
         require("the gauges are right", found == wanted, found, wanted)
+
+    def check_retired(self) -> None:
+        """Demand that a socket whose time is over goes when nobody waits for it any more."""
+        for connection, socket in self.service.sockets.items():
+            waited_for = any(self.asked[run.mark].live for run in socket.runs.values())
+            kept = waited_for or not socket.retired
+            require("a retired socket closes with its last turn", kept, connection)
 
     # Time, and the end.
 

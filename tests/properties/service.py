@@ -221,14 +221,11 @@ class Service:
         if socket is not None and run.parent and socket.latest.get(run.lane) == run.parent:
             del socket.latest[run.lane]
         nested = run.refusal or error(code, **fields)
-        match style % 3:
-            case 0 if run.context is not None and run.refusal is None:
-                failed = self._response(run, "failed") | {"error": nested["error"]}
-                return self.event(run, "response.failed", response=failed)
-            case 1:
-                return self.event(run, "error", **nested["error"] | {"status_code": 400})
-            case _:
-                return self.event(run, "error", **nested)
+        if style % 3 == 0 and run.context is not None and run.refusal is None:
+            failed = self._response(run, "failed") | {"error": nested["error"]}
+            return self.event(run, "response.failed", response=failed)
+        flat = nested["error"] | {"status_code": 400}
+        return self.event(run, "error", **(flat if style % 3 == 1 else nested))
 
     def refuse(self, run: Run) -> None:
         """Leave a run alone that no event has told of: another socket has to take it."""

@@ -1,0 +1,90 @@
+"""The state machines as tables: every pair is there or refused, and nothing outlives its end."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from turnwire.core import connection, lane, turn
+from turnwire.core.connection import ConnectionSignal, ConnectionState
+from turnwire.core.lane import LaneSignal, LaneState
+from turnwire.core.machine import IllegalTransition, advance
+from turnwire.core.turn import TERMINAL_STATES, TurnSignal, TurnState
+
+TABLES: dict[str, Any] = {
+    "turn": (turn.TRANSITIONS, TurnState, TurnSignal),
+    "lane": (lane.TRANSITIONS, LaneState, LaneSignal),
+    "connection": (connection.TRANSITIONS, ConnectionState, ConnectionSignal),
+}
+TERMINAL = {
+    "turn": TERMINAL_STATES,
+    "lane": set(),  # a lane lives as long as its socket
+    "connection": {ConnectionState.CLOSED},
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_pair_is_in_the_table_or_refused(name: str) -> None:
+    table, states, signals = TABLES[name]
+    for state, signal in product(states, signals):
+        if (state, signal) in table:
+            assert advance(table, state, signal) is table[state, signal]
+        else:
+            with pytest.raises(IllegalTransition, match="cannot take"):
+                advance(table, state, signal)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_terminal_state_has_no_way_out_and_every_other_one_has(name: str) -> None:
+    table, states, _ = TABLES[name]
+    alive = {state for state, _ in table}
+    assert set(states) - alive == set(TERMINAL[name])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_state_can_be_reached_and_every_signal_is_used(name: str) -> None:
+    table, states, signals = TABLES[name]
+    first = next(iter(states))
+    assert {first, *table.values()} == set(states)
+    assert {signal for _, signal in table} == set(signals)
+
+
+@pytest.mark.parametrize(
+    ("signal", "outcome"),
+    [(TurnSignal.FAIL, TurnState.FAILED), (TurnSignal.CANCEL, TurnState.CANCELLED)],
+)
+def test_a_turn_can_fail_and_be_cancelled_wherever_it_is(
+    signal: TurnSignal, outcome: TurnState
+) -> None:
+    live = set(TurnState) - TERMINAL_STATES
+    assert {turn.TRANSITIONS[state, signal] for state in live} == {outcome}
+
+
+def test_a_turn_is_written_again_only_before_its_output() -> None:
+    again = {state for state in TurnState if (state, TurnSignal.REQUEUE) in turn.TRANSITIONS}
+    assert again == {TurnState.WRITING, TurnState.ACCEPTED}
+
+
+def test_a_turn_becomes_visible_and_never_less_so() -> None:
+    rank = {
+        state: place
+        for place, state in enumerate(
+            [TurnState.QUEUED, TurnState.WRITING, TurnState.ACCEPTED, TurnState.OUTPUT]
+        )
+    }
+    for (before, signal), after in turn.TRANSITIONS.items():
+        if after in rank and signal is not TurnSignal.REQUEUE:
+            assert rank[after] >= rank[before]
+
+
+@pytest.mark.parametrize("signal", [ConnectionSignal.LOST, ConnectionSignal.CLOSE])
+def test_a_socket_can_be_lost_and_closed_wherever_it_is(signal: ConnectionSignal) -> None:
+    live = set(ConnectionState) - {ConnectionState.CLOSED}
+    assert {connection.TRANSITIONS[state, signal] for state in live} == {ConnectionState.CLOSED}
+
+
+def test_a_dirty_lane_is_freed_by_its_terminal_event_alone() -> None:
+    ways = {signal for (state, signal) in lane.TRANSITIONS if state is LaneState.DRAINING}
+    assert ways == {LaneSignal.END}

@@ -1,0 +1,212 @@
+"""What the service says: one event at a time, of any run, in any order that the wire allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from properties.invariants import require
+from properties.items import MAKERS, Json, answer
+from properties.ledger import Batch
+from properties.way import Way, pick
+
+if TYPE_CHECKING:
+    from properties.service import Run
+
+# What the service may say next about a run.
+STEPS = (
+    *("created", "in progress", "item", "item", "delta", "unknown", "error"),
+    *("completed", "completed", "incomplete"),
+)
+NOISE: tuple[Json, ...] = (
+    {"type": "keepalive", "sequence_number": 9},
+    {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 3}}},
+)
+MOST_RESENDS = 4  # after that a refusal is the turn's own error
+
+
+class Voice(Way):
+    """The service speaks."""
+
+    @property
+    def audible(self) -> list[Run]:
+        return [run for run in self.service.runs if not run.silent]
+
+    @precondition(lambda self: self.audible)
+    @rule(which=pick, step=st.sampled_from(STEPS), style=pick)
+    def say_something(self, which: int, step: str, style: int) -> None:
+        self._speak(self.audible[which % len(self.audible)], step, style)
+
+    @precondition(lambda self: self.audible)
+    @rule(which=pick, style=pick)
+    def say_all(self, which: int, style: int) -> None:
+        self._complete(self.audible[which % len(self.audible)], style)
+
+    def _complete(self, run: Run, style: int) -> None:
+        for step in ("in progress", "item", "completed"):
+            if run.ended is None:
+                self._speak(run, step, style)
+
+    def _speak(self, run: Run, step: str, style: int) -> None:
+        service = self.service
+        if run.refusal is not None:
+            # Once the pool drains there is no other lane to wait for.
+            hopeless = run.needs_place and not self.is_open
+            self._emit(run, service.fail(run, 2 - style % 2), refused=not hopeless)
+        elif step == "created":
+            self._emit(run, service.lifecycle(run, "response.created"))
+        elif step == "unknown":
+            of_the_lane = service.lanes == "echo" and style % 2
+            kind = "keepalive" if of_the_lane else "response.hologram.delta"
+            self._emit(run, service.event(run, kind, hologram="?"))
+        elif step == "error":
+            code = ("server_error", "rate_limit_exceeded", None)[style % 3]
+            self._emit(run, service.fail(run, style, code or "bad_request"))
+        elif not service.start(run):
+            self._lose_parent(run, style)
+        else:
+            self._started(run)
+            self._emit(run, self._progress(run, step, style))
+
+    def _progress(self, run: Run, step: str, style: int) -> Json:
+        """Return an event of a model that runs."""
+        service = self.service
+        match step:
+            case "item" if run.generates and len(run.output) < 3:
+                make = MAKERS[style % 3] if style % 2 else answer
+                output = make(self.mark(f"{run.mark}-"))
+                return service.produce(run, output, streamed=style % 5 > 0)
+            case "delta" if run.generates:
+                text = {"delta": f"{run.mark}…", "output_index": len(run.output)}
+                return service.event(run, "response.output_text.delta", **text)
+            case "completed" | "incomplete":
+                return service.terminal(run, step, style)
+            case _:
+                return service.lifecycle(run, "response.in_progress")
+
+    def _started(self, run: Run) -> None:
+        asked = self._asked(run)
+        wanted = asked.expected
+        require("the model sees the caller's history", run.context == wanted, run.context, wanted)
+
+    def _lose_parent(self, run: Run, style: int) -> None:
+        """The parent is not to be found; only the service itself may be to blame."""
+        asked = self._asked(run)
+        assert run.parent is not None
+        if asked.history is not None and asked.live:  # who dropped it no longer cares
+            # Or lanes that are none: a fork that failed there took its parent along.
+            innocent = run.parent in self.service.forgotten or self.service.lanes == "ignore"
+            require("a chain names no parent that cannot be found", innocent, run.parent)
+        how: Json = {"param": "previous_response_id"} if style % 2 else {}
+        event = self.service.fail(run, 1 + style % 2, "previous_response_not_found", **how)
+        self._emit(run, event, refused=asked.history is not None and not run.visible)
+
+    def _emit(self, run: Run, event: Json, *, refused: bool = False) -> None:
+        """Send an event; it must reach the turn that it belongs to, and nobody else."""
+        ledger = self.ledger
+        asked = self._asked(run)
+        heard = asked.live and asked.runs[-1] is run
+        refused = refused and len(asked.runs) <= MOST_RESENDS
+        asked.refused += refused and heard
+        writings = len(asked.runs)
+        data = msgspec.json.encode(event)
+        if run.http:
+            batch = self._stream(run, data)
+        else:
+            ledger.pool.received(run.connection, data, ledger.now)
+            batch = ledger.perform()
+        delivered = [(run.mark, data)] if heard and not refused else []
+        require("an event reaches its turn alone", batch.delivered == delivered, event, batch)
+        if refused and heard:
+            # Unless the message with everything in it is too large, or it needs another lane.
+            again = len(asked.runs) == writings + 1 or not asked.live or run.needs_place
+            require("a refused turn is written again", again, run.mark)
+        ends = heard and run.ended is not None and not (refused and asked.live)
+        over = [each for each in batch.finished if each.runs]
+        require("a terminal event ends its turn alone", over == [asked] * ends, event, batch)
+        told = heard and run.ended != "failed" and event["type"].startswith("response.")
+        self.lanes_seen |= told and run.echo is not None
+
+    def _stream(self, run: Run, data: bytes) -> Batch:
+        """The same over HTTP: as bytes, cut somewhere."""
+        ledger = self.ledger
+        stream = b"event: x\ndata: " + data + b"\n\n"
+        cut = len(data) // 2
+        ledger.pool.received(run.connection, stream[:cut], ledger.now)
+        ledger.pool.received(run.connection, stream[cut:], ledger.now)
+        return ledger.perform()
+
+    @rule(
+        what=st.sampled_from(["forget", "lose a parent", "silence", "noise", "age", "short lives"]),
+        which=pick,
+    )
+    def be_odd(self, what: str, which: int) -> None:
+        service = self.service
+        sockets, runs, kept = list(service.sockets), service.runs, list(service.kept)
+        match what:
+            case "forget" if kept:
+                service.forget(kept[which % len(kept)])
+            case "lose a parent":
+                self._lose_a_parent(which)
+            case "silence" if runs:  # for ever: its first event's deadline has to end it
+                run = runs[which % len(runs)]
+                run.silent = run.unread
+            case "noise" if sockets:
+                self._make_noise(sockets[which % len(sockets)], NOISE[which % len(NOISE)])
+            case "age" if sockets:
+                self._reach_the_age_limit(sockets[which % len(sockets)])
+            case "short lives":
+                for _ in range(2 * MOST_RESENDS):
+                    if self.ledger.dialing:
+                        self.answer_dial("open")
+                    young = [each for each, its in service.sockets.items() if not its.retired]
+                    for connection in young[:1]:
+                        self._reach_the_age_limit(connection)
+
+    def _lose_a_parent(self, which: int) -> None:
+        """Lose the parent of a turn that is on the wire, perhaps after it has said something."""
+        runs = [
+            run for run in self.audible if run.context is None and run.parent in self.service.kept
+        ]
+        if runs and runs[0].refusal is None and runs[0].parent is not None:
+            if which % 3:
+                self._speak(runs[0], ("created", "unknown")[which % 2], which // 2)
+            self.service.forget(runs[0].parent)
+            self._speak(runs[0], "in progress", which)
+
+    def _make_noise(self, connection: int, what: Json) -> None:
+        """An event of no turn and of a type that nobody knows changes nothing."""
+        default = self.service.sockets[connection].runs.get(None)
+        data = msgspec.json.encode(what)
+        wanted = Batch()
+        if default is not None and self.service.lanes != "echo":
+            return  # whose it is can only be guessed
+        if default is not None:  # it may be meant for the turn of the default lane
+            wanted.delivered += [(default.mark, data)] * self.ledger.asked[default.mark].live
+        self.ledger.pool.received(connection, data, self.ledger.now)
+        batch = self.ledger.perform()
+        require("unknown events change nothing", batch == wanted, batch, wanted)
+
+    def _reach_the_age_limit(self, connection: int) -> None:
+        """The service says that a connection's time is over; what runs may go on."""
+        socket = self.service.sockets[connection]
+        default = socket.runs.get(None)
+        worn_out = default is not None and len(self._asked(default).runs) > MOST_RESENDS
+        if not self.lanes_seen or not self.is_open or worn_out:
+            return  # then it may be taken for the error of the turn that probes
+        error = {"code": "websocket_connection_limit_reached", "message": "60 minutes"}
+        event = {"type": "error", "status": 400, "error": error}
+        socket.retired = True
+        if default is not None and default.unread and self._asked(default).live:
+            self.service.refuse(default)
+            self._asked(default).refused += 1
+        running = self._live_on(connection)
+        self.ledger.pool.received(connection, msgspec.json.encode(event), self.ledger.now)
+        batch = self.ledger.perform()
+        require("old age ends no turn", not set(running) & set(batch.finished), batch)
+        for run in list(socket.runs.values()):
+            if run.refusal is not None and run.ended is None:
+                self._speak(run, "error", style=0)
