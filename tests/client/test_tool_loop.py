@@ -267,5 +267,6 @@ async def test_cancelling_the_loop_cancels_its_tools() -> None:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert ended == ["cancelled"]
+        assert (ended, chain.unanswered_calls) == (["cancelled"], ["c"])
         assert (await chain.run([output_of("c", "stopped")])).output_text == "done"
+        assert chain.unanswered_calls == []

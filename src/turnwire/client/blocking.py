@@ -215,6 +215,11 @@ class Chain:
         """The response that the next turn continues, or None."""
         return self._chain.previous_response_id
 
+    @property
+    def unanswered_calls(self) -> list[str]:
+        """Ids of the tool calls in the history that have no output yet."""
+        return self._chain.unanswered_calls
+
     def fork(self) -> Chain:
         """Return a chain with the same past and its own future."""
         return Chain(self._portal, self._chain.fork())

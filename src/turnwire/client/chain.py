@@ -65,6 +65,15 @@ class AsyncChain:
         """The response that the next turn continues, or None if everything will be sent."""
         return self._chain.head.response_id if self._chain.head else None
 
+    @property
+    def unanswered_calls(self) -> list[str]:
+        """Ids of the tool calls in the history that have no output yet.
+
+        Servers refuse a turn that leaves one unanswered: after a cancelled :meth:`run`, or for
+        tools that only you can run, begin the next input with their outputs.
+        """
+        return [call_id for call_id in self._chain.unanswered if call_id is not None]
+
     def fork(self) -> AsyncChain:
         """Return a chain with the same past and its own future."""
         other = copy(self)

@@ -142,7 +142,7 @@ class Chain:
         self._why_no_head: MissReason = "previous_failed"
 
     def fork(self) -> Chain:
-        """Return a chain with the same past; it leaves the lane to this one."""
+        """Return a chain with the same past and head, and its own future."""
         other = Chain()
         other.items = self.items.copy()
         other._set_head(self.head)

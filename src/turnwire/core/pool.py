@@ -236,6 +236,8 @@ class Pool:
             endings.drained(state, socket, lane, turn, event)
         elif turn.state is _OUTPUT and type(event) in DELTAS:
             # By far the most common event: nothing changes, so nothing needs to be planned.
+            if event.sequence_number is not None:
+                turn.last_sequence_number = event.sequence_number
             turn.snapshot.add_delta(event)  # type: ignore[arg-type]  # DELTAS are the classes of Delta
             state.actions.append(Deliver(turn.id, event))
             return
