@@ -9,6 +9,7 @@ import pytest
 
 from turnwire.core.chain import Chain, ChainMiss
 from turnwire.core.request import Deadlines
+from turnwire.core.serving import Serving
 from turnwire.core.settings import PoolSettings
 from turnwire.testing.pair import Pair
 
@@ -392,6 +393,16 @@ def test_a_lost_socket_ends_each_of_its_turns_whatever_the_code() -> None:
         assert (partial.output_text, partial.status) == ("par", "in_progress")
 
 
+def test_a_turn_that_is_cut_off_knows_the_last_number_that_arrived() -> None:
+    both = pair()
+    asked = both.ask("One.")
+    served = both.start()
+    for _ in range(5):
+        served.emit("response.output_text.delta", delta="x", output_index=0, content_index=0)
+    both.lose(served.connection)
+    assert asked.turn.last_sequence_number == 4
+
+
 def test_garbage_closes_the_socket_and_ends_its_turns() -> None:
     both = Pair(LANES)
     asked = both.ask("One.")
@@ -536,3 +547,12 @@ def test_closing_leaves_nothing() -> None:
     both.close()
     assert [each.failure for each in asked] == ["closed"] * 3
     assert (both.sockets, both.pool.deadline(), len(both.closed)) == ({}, None, 2)
+
+
+def test_a_server_whose_client_is_gone_has_nothing_left_to_do() -> None:
+    serving = Serving(active_limit=1)
+    for text in "ab":
+        serving.received(b'{"type":"response.create","input":"%s"}' % text.encode(), 0.0)
+    assert (serving.active, serving.waiting) == (1, 1)
+    serving.lost(1.0)
+    assert (serving.active, serving.waiting) == (0, 0)

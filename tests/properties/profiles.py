@@ -19,7 +19,7 @@ _COMMON: Final = settings(
 PROFILES: Final = {
     "quick": settings(_COMMON, max_examples=200, stateful_step_count=40),
     "thorough": settings(
-        _COMMON, max_examples=1500, stateful_step_count=60, phases=[Phase.generate]
+        _COMMON, max_examples=2000, stateful_step_count=60, phases=[Phase.generate]
     ),
     "random": settings(_COMMON, derandomize=False, max_examples=2000, stateful_step_count=60),
 }

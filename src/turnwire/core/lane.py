@@ -198,6 +198,14 @@ class Lanes(Generic[T]):
             started.append(turn)
         return started
 
+    def clear(self) -> None:
+        """Free every lane and forget what waits: the socket is gone."""
+        for lane in self:
+            lane.waiting.clear()
+            if lane.turn is not None:
+                self.end(lane)
+        self._ready.clear()
+
     def end_and_queue(self, lane: Lane[T]) -> None:
         """Free a lane; if turns wait behind it, its head joins those that wait for a place."""
         self.end(lane)

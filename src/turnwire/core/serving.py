@@ -297,6 +297,8 @@ class Serving:
                 self._actions.append(Stop(turn.number))
             turn.signal(TurnSignal.CANCEL)
         self._turns.clear()
+        self._connection.lanes.clear()
+        self._queued_bytes = 0
 
     def _refuse_steer(self, event: Json) -> None:
         target: Any = event.get("previous_response_id")

@@ -5,6 +5,7 @@
 
 from turnwire.testing.clock import Clock
 from turnwire.testing.handshake import Refuse, refuse
+from turnwire.testing.pair import Pair
 from turnwire.testing.peer import Peer
 from turnwire.testing.script import (
     Turns,
@@ -34,6 +35,7 @@ __all__ = [
     "Connection",
     "Create",
     "Gate",
+    "Pair",
     "Peer",
     "Post",
     "Refuse",
