@@ -2,8 +2,8 @@
 
 import decimal
 import enum
+import fractions
 import functools
-import pathlib
 import re
 import sys
 import uuid
@@ -300,7 +300,7 @@ def with_star(*names: str) -> None: ...
 def with_stars(**names: str) -> None: ...
 
 
-def with_path(where: pathlib.Path) -> None: ...
+def with_fraction(part: fractions.Fraction) -> None: ...
 
 
 def with_union(where: Point | Tree) -> None: ...
@@ -316,10 +316,10 @@ def with_unknown(where: "Decimal") -> None: ...
         (with_star, "tool with_star: a model cannot fill `*names: str`; name each parameter"),
         (with_stars, "tool with_stars: a model cannot fill `**names: str`; name each"),
         (
-            with_path,
+            with_fraction,
             (
-                "tool with_path: parameter `where` cannot be made from JSON (type "
-                "<class 'pathlib.Path'> is not supported); use str, int,"
+                "tool with_fraction: parameter `part` cannot be made from JSON (type "
+                "<class 'fractions.Fraction'> is not supported); use str, int,"
             ),
         ),
         (with_union, "tool with_union: parameter `where` cannot be made from JSON (Type unions"),

@@ -123,7 +123,7 @@ def _unknown(name: str) -> str:
     why = _RESERVED.get(name) or _ELSEWHERE.get(name) or _ARGUMENTS.get(name)
     if why is not None:
         return f"`{name}` cannot be given here: {why}"
-    close = difflib.get_close_matches(name, _KNOWN | _ARGUMENTS.keys(), n=1)
+    close = difflib.get_close_matches(name, {*_KNOWN, *_ARGUMENTS, *_RESERVED}, n=1)
     hint = f"did you mean `{close[0]}`?" if close else "to send it anyway use `extra_body={...}`"
     return f"`{name}` is not a parameter of `response.create`; {hint}"
 
