@@ -14,7 +14,6 @@ from turnwire.core.chain import ChainMiss
 from turnwire.core.statistics import PoolStatistics
 from turnwire.errors import (
     AuthenticationError,
-    ChainLost,
     ConfigError,
     ConnectionLost,
     ContextTooLong,
@@ -46,7 +45,6 @@ __all__ = [
     "AsyncTurn",
     "AuthenticationError",
     "Chain",
-    "ChainLost",
     "ChainMiss",
     "Client",
     "ConfigError",

@@ -19,7 +19,6 @@
     │   ├── RateLimited
     │   ├── ContextTooLong
     │   ├── RequestTooLarge
-    │   ├── ChainLost
     │   └── TurnInterrupted           cut off before its terminal event: .partial
     ├── ToolLoopLimit                 .response: `max_turns` were not enough
     ├── SlowConsumer                  .limit_bytes .response_id .delivery .partial
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthenticationError",
-    "ChainLost",
     "ConfigError",
     "ConnectionLost",
     "ContextTooLong",
@@ -223,10 +221,6 @@ class ContextTooLong(TurnError):
 
 class RequestTooLarge(TurnError):
     """The message is larger than the server takes on a socket."""
-
-
-class ChainLost(TurnError):
-    """The chain cannot go on: the server forgot it and its history is not here."""
 
 
 class TurnInterrupted(TurnError):

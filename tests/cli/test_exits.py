@@ -38,7 +38,6 @@ CODES = [
     (errors.RateLimited("x", status=429), ExitCode.TURN_FAILED),
     (errors.ContextTooLong("x"), ExitCode.TURN_FAILED),
     (errors.RequestTooLarge("x"), ExitCode.TURN_FAILED),
-    (errors.ChainLost("x"), ExitCode.TURN_FAILED),
     (errors.ToolLoopLimit("x", response=Response()), ExitCode.TURN_FAILED),
     (errors.ProtocolError("x"), ExitCode.TURN_FAILED),
     (errors.SlowConsumer("x", limit_bytes=1), ExitCode.TURN_FAILED),

@@ -30,7 +30,6 @@ class FailureKind(Enum):
     PROTOCOL = "protocol"  # the peer broke a rule of the wire
     SERVER = "server"  # an error event, a failed response, an HTTP error
     TOO_LARGE = "too_large"  # the message is over the socket's limit; not sent
-    CHAIN_LOST = "chain_lost"
     SLOW_CONSUMER = "slow_consumer"
     CLOSED = "closed"  # the client was closed by its owner
 
