@@ -18,7 +18,7 @@ class Dial(msgspec.Struct, frozen=True, gc=False):
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Write a message of a turn; never twice, never late."""
+    """Write a message of a turn, once; in the order of these actions."""
 
     connection: ConnectionId
     turn: TurnId

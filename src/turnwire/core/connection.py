@@ -28,7 +28,7 @@ class ConnectionSignal(Enum):
     """What can happen to a connection."""
 
     OPENED = "opened"
-    DRAIN = "drain"  # age, the last lane name, a graceful shutdown
+    DRAIN = "drain"  # the age limit, an abandoned turn that does not end, a graceful shutdown
     EMPTIED = "emptied"  # the last turn of a draining connection ended
     CLOSE = "close"  # we close it at once
     LOST = "lost"  # it closed, whoever did it and whatever the code

@@ -59,7 +59,7 @@ def place(turn: PoolTurn, sockets: Sequence[PoolConnection], *, may_grow: bool) 
     # Least busy first, so that load spreads; then in order of age.
     usable = sorted(filter(takes_a_turn, sockets), key=lambda one: (one.lanes.active, one.id))
     for socket in usable:
-        lane = _stateless_lane(socket)
+        lane = _unneeded_lane(socket)
         if lane is not None:
             return Place(socket, lane.name)
     for socket in usable:
@@ -103,8 +103,8 @@ def _free_lanes(socket: PoolConnection) -> list[Lane[PoolTurn]]:
     ]
 
 
-def _stateless_lane(socket: PoolConnection) -> Lane[PoolTurn] | None:
-    """Return a free lane whose response nobody would lose."""
+def _unneeded_lane(socket: PoolConnection) -> Lane[PoolTurn] | None:
+    """Return a free lane that nobody needs."""
     for lane in _free_lanes(socket):
         if lane.replaceable:
             return lane
