@@ -20,3 +20,23 @@ def test_a_clock_does_not_go_back() -> None:
 
 def test_a_clock_says_its_time() -> None:
     assert repr(Clock(1.5)) == "Clock(now=1.5)"
+
+
+def test_alarms_ring_when_their_time_has_come() -> None:
+    clock = Clock(5.0)
+    alarms = [clock.alarm(seconds) for seconds in (2.0, 1.0, 0.0)]
+    rung: list[list[bool]] = []
+    for seconds in (0.0, 1.0, 1.0):
+        clock.advance(seconds)
+        rung.append([alarm.is_set for alarm in alarms])
+    assert rung == [[False, False, True], [False, True, True], [True, True, True]]
+
+
+def test_a_clock_says_what_is_waited_for() -> None:
+    clock = Clock()
+    seen = [clock.next]
+    for seconds in (3.0, 1.0):
+        clock.alarm(seconds)
+        seen.append(clock.next)
+    clock.advance(1.0)
+    assert [*seen, clock.next] == [None, 3.0, 1.0, 3.0]

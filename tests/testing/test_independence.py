@@ -10,9 +10,14 @@ import pytest
 import turnwire.testing
 
 FOLDER = Path(turnwire.testing.__file__).parent
-PEER = (
-    "clock handshake lanes model peer plan rules script steps wires".split()  # noqa: SIM905
+NOT_THE_PEER = ("pair", "recording", "replay")
+PEER = sorted(
+    path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith(("__", *NOT_THE_PEER))
 )
+
+
+def test_the_peer_is_here() -> None:
+    assert {"peer", "rules", "lanes", "steering"} <= set(PEER)
 
 
 @pytest.mark.parametrize("name", PEER)

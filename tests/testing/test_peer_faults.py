@@ -246,8 +246,9 @@ async def test_a_step_that_is_never_reached_fails_the_test(caller: Caller) -> No
 async def test_a_failure_of_the_test_comes_first(caller: Caller) -> None:
     with pytest.raises(KeyError) as caught:
         await run_once(caller, Peer(Turns()), KeyError("of the test"))
-    (note,) = caught.value.__notes__
-    assert note.startswith("The script of the peer failed: AssertionError: Create 1 arrived")
+    failure, seen = caught.value.__notes__
+    assert failure.startswith("The script of the peer failed: AssertionError: Create 1 arrived")
+    assert "    0.000  socket 0    <- error script_failed" in seen
 
 
 async def test_the_client_is_told_what_the_script_raised(caller: Caller) -> None:

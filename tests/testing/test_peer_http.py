@@ -147,7 +147,7 @@ async def test_a_post_whose_client_leaves_is_cancelled(caller: Caller) -> None:
         await gate.wait_reached()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await peer.wait_until(lambda: not peer._open)
+        await peer.wait_until(lambda: not peer.posts[0].is_open)
         assert peer.posts[0].sent == []
 
 

@@ -11,15 +11,19 @@ from pydantic import TypeAdapter
 
 from turnwire.testing import (
     Create,
+    Gate,
     Peer,
     Step,
     Turns,
+    accept,
     answer,
     call,
     error,
     failed,
     incomplete,
     reasoning,
+    reject,
+    wait,
 )
 
 if TYPE_CHECKING:
@@ -84,6 +88,36 @@ async def test_every_event_satisfies_the_models_of_the_package(end: list[Step]) 
             parsed = strict.validate_python(event)
             assert event["type"] == parsed.type
             assert (parsed.model_extra or {}) == {}, parsed.type
+
+
+async def test_every_steer_event_satisfies_the_models_of_the_package() -> None:
+    gate = Gate()
+    script = Turns([answer("a"), wait(gate, after="response.created")], [call("f", {})])
+    steers = iter([[accept()], [accept(), reject("successor_creation_failed")], [accept()]])
+    strict: TypeAdapter[Any] = TypeAdapter(ResponsesServerEvent)
+    async with Peer(script, steer=lambda steer: next(steers)) as peer, client_of(peer) as client:
+        async with client.responses.connect() as connection:
+            await connection.send({"type": "response.create", "model": "m", "stream_id": "a"})
+            await gate.wait_reached()
+            for _ in range(2):
+                message = {"type": "response.steer", "previous_response_id": "resp_1"}
+                await connection.send(message | {"input": "left"})
+            await peer.wait_until(lambda: len(peer.connections[0].received) == 3)
+            gate.open()
+            while (await connection.recv()).type != "response.completed":
+                pass
+            message = {"type": "response.steer", "previous_response_id": "resp_2"}
+            await connection.send(message | {"input": "right"})
+            while (await connection.recv()).type != "response.steer.pending":
+                pass
+        kinds = set()
+        for event in peer.connections[0].sent:
+            parsed = strict.validate_python(event)
+            kinds.add(parsed.type)
+            assert event["type"] == parsed.type
+            assert (parsed.model_extra or {}) == {}, parsed.type
+    steering = {f"response.steer.{end}" for end in ("accepted", "failed", "pending")}
+    assert steering <= kinds
 
 
 async def test_an_error_event_is_understood() -> None:

@@ -16,19 +16,31 @@ from turnwire.testing import (
     emit,
     error,
     failed,
+    half_open,
     incomplete,
     item,
     reasoning,
     say,
     silence,
+    swallow,
+    terminal,
     wait,
 )
 from turnwire.testing.plan import Event, Plan, plan
-from turnwire.testing.steps import Close, Drop, Error, Say, Silence, Wait
+from turnwire.testing.steps import Close, Drop, Error, HalfOpen, Say, Silence, Swallow, Wait
 
 CREATED, PROGRESS = "response.created", "response.in_progress"
 COMPLETED = "response.completed"
-NAMES = {Error: "error", Say: "say", Wait: "wait", Close: "close", Drop: "drop", Silence: "silence"}
+NAMES = {
+    Error: "error",
+    Say: "say",
+    Wait: "wait",
+    Close: "close",
+    Drop: "drop",
+    Silence: "silence",
+    Swallow: "swallow",
+    HalfOpen: "half_open",
+}
 
 
 def planned(*steps: Step, **request: Any) -> Plan:
@@ -191,6 +203,8 @@ def test_a_response_echoes_its_request_without_nulls() -> None:
         ([error("rate_limit_exceeded", 429)], ["error"]),
         ([error("x"), close(1000)], ["error", "close"]),
         ([silence()], ["silence"]),
+        ([swallow()], ["swallow"]),
+        ([half_open()], ["half_open"]),
         ([drop(after=0)], ["drop", CREATED, PROGRESS, COMPLETED]),
         ([drop(after=1)], [CREATED, "drop", PROGRESS, COMPLETED]),
         ([close(1001, after=PROGRESS)], [CREATED, PROGRESS, "close", COMPLETED]),
@@ -215,7 +229,31 @@ def test_a_step_that_is_never_reached_is_a_mistake() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "expected"),
-    [([error("x")], True), ([answer("x"), error("x")], False), ([drop()], False), ([], False)],
+    [
+        ([error("x")], True),
+        ([swallow()], True),
+        ([answer("x"), error("x")], False),
+        ([drop()], False),
+        ([], False),
+    ],
 )
 def test_only_an_error_at_the_start_is_a_refusal(steps: list[Step], *, expected: bool) -> None:
     assert expected is planned(*steps).is_refusal
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [(drop(), "drop"), (close(), "close"), (half_open(), "half_open")]
+)
+def test_a_turn_that_outlives_its_connection_comes_to_an_end(step: Step, name: str) -> None:
+    made = plan(Create(1, 0, None, {"model": "m"}), [step], "resp_7", goes_on=True)
+    assert [name, CREATED, PROGRESS, COMPLETED] == names(made)
+
+
+def test_a_terminal_event_may_have_any_name() -> None:
+    made = planned(terminal("response.done"), terminal("response.cancelled", "cancelled", x=1))
+    ends = [act for act in made.acts if isinstance(act, Event) and act.ending]
+    assert [(act.event["type"], act.ending) for act in ends] == [
+        ("response.done", "completed"),
+        ("response.cancelled", "failed"),
+    ]
+    assert (ends[1].event["response"]["status"], ends[1].event["response"]["x"]) == ("cancelled", 1)

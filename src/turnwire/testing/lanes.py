@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from turnwire.testing.script import error
+from turnwire.testing.faults import error
 
 if TYPE_CHECKING:
     from turnwire.testing.steps import Error, Json
 
-LaneMode = Literal["echo", "ignore", "reject"]
+LaneMode = Literal["echo", "ignore", "mix", "reject"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
@@ -26,7 +26,8 @@ class LaneQueues:
 
     Attributes:
         mode: ``echo`` as the hosted service; ``ignore``: the name is not seen, all turns run one
-            after the other and carry no name; ``reject``: a name is an unsupported parameter.
+            after the other and carry no name; ``mix``: turns run at once and carry no name;
+            ``reject``: a name is an unsupported parameter.
         active_limit: Turns at once.
         name_limit: Names for the life of the connection.
     """

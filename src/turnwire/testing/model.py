@@ -6,39 +6,42 @@ Counts what it does.  Does not know how creates arrive.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from turnwire.testing.plan import Ending, Event, Plan, plan
-from turnwire.testing.rules import Memory, Node, bind
-from turnwire.testing.script import error
+from turnwire.testing.clock import Clock, reach
+from turnwire.testing.faults import error
+from turnwire.testing.flag import Changes, Flag
+from turnwire.testing.plan import Act, Event, Plan, Spoken, plan
+from turnwire.testing.rules import bind
 from turnwire.testing.steps import (
     Close,
     Create,
     Drop,
     Error,
+    HalfOpen,
     Json,
+    Ping,
     Say,
     Script,
     Silence,
     Step,
+    StopReading,
+    Swallow,
     Wait,
-    input_items,
+    WithholdPongs,
 )
+from turnwire.testing.turn import Turn
+from turnwire.testing.wires import GONE, error_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from turnwire.testing.rules import Memory
     from turnwire.testing.wires import Wire
 
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One create with everything that will happen to it."""
-
-    create: Create
-    response_id: str
-    plan: Plan
+Resumes = Literal["off", "json", "stream"]
 
 
 @dataclass(slots=True)
@@ -48,20 +51,30 @@ class Model:
     Attributes:
         script: What to do with each create.
         warm_up: What to do with each warm-up.
-        changed: Called after everything that happens.
+        resumes: Whether stored turns outlive their connection; see ``Peer``.
+        changes: Told everything that happens.
+        clock: What ``wait(seconds)`` waits for.
         model_runs: Creates that it began to answer, warm-ups apart.
         warm_ups: Creates with ``generate: false`` that it accepted.
+        steers: Steers that reached the script.
         refusals: Errors of the rules, in order.
         failures: What the script raised.
+        turns: The turns of stored responses, by the response's id.
+        tasks: Turns that go on without a connection.
     """
 
     script: Script
     warm_up: Sequence[Step]
-    changed: Callable[[], None]
+    resumes: Resumes
+    changes: Changes
+    clock: Clock
     model_runs: int = 0
     warm_ups: int = 0
+    steers: int = 0
     refusals: list[Error] = field(default_factory=list[Error])
     failures: list[Exception] = field(default_factory=list[Exception])
+    turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     _asked: int = 0
     _responses: int = 0
 
@@ -72,81 +85,143 @@ class Model:
 
     def _refused(self, refusal: Error) -> None:
         self.refusals.append(refusal)
-        self.changed()
+        self.changes.note()
 
     def begin(
-        self, request: Json, memory: Memory, connection: int | None = None, lane: str | None = None
+        self,
+        request: Json,
+        memory: Memory,
+        connection: int | None = None,
+        lane: str | None = None,
+        steered: Sequence[Json] = (),
     ) -> Turn:
         """Bind a create to its chain and ask the script; nothing is sent yet."""
-        history = bind(request, memory)
+        create = Create(0, connection, lane, request, (), steered)
+        whole = request | {"input": create.input} if steered else request
+        history = bind(whole, memory)
         if isinstance(history, Error):
             self._refused(history)
-            return Turn(Create(0, connection, lane, request), "", Plan([history], []))
+            return Turn(create, "", Plan([history], []), memory)
         self._responses += 1
         response_id = f"resp_{self._responses}"
-        create = Create(self._asked + 1, connection, lane, request, history)
+        create = replace(create, number=self._asked + 1, history=history)
         self._asked += not create.is_warm_up
-        planned = self._plan(create, response_id)
+        goes_on = self.resumes != "off" and create.is_stored
+        planned = self._plan(create, response_id, goes_on=goes_on)
         if not planned.is_refusal:
             self.warm_ups += create.is_warm_up
             self.model_runs += not create.is_warm_up
-        self.changed()
-        return Turn(create, response_id, planned)
+        turn = Turn(create, response_id, planned, memory, goes_on)
+        if create.is_stored and not planned.is_refusal:
+            self.turns[response_id] = turn
+        self.changes.note()
+        return turn
 
-    def _plan(self, create: Create, response_id: str) -> Plan:
+    def _plan(self, create: Create, response_id: str, *, goes_on: bool) -> Plan:
         try:
             steps = self.warm_up if create.is_warm_up else self.script(create)
-            return plan(create, steps, response_id)
+            return plan(create, steps, response_id, goes_on=goes_on)
         except Exception as exception:  # noqa: BLE001  # raised again when the test leaves the peer
-            self.failures.append(exception)
-            message = f"The script of the peer failed: {describe(exception)}"
-            broken = error("script_failed", 500, message=message)
-            return Plan([broken], [])
+            return Plan([self.failed(exception)], [])
 
-    async def perform(self, turn: Turn, wire: Wire, memory: Memory) -> None:
-        """Do what was planned, up to its end or to the end of the connection."""
-        sequence_number = 0
-        lane = turn.create.lane
-        for act in turn.plan.acts:
-            match act:
-                case Event(event, ending):
-                    if ending is not None:
-                        _settle(turn, ending, memory)
-                    await wire.send(event | {"sequence_number": sequence_number}, lane)
-                    sequence_number += 1
-                    await asyncio.sleep(0)  # lets the lanes interleave, event by event
-                case Error():
-                    _settle(turn, "error", memory)
-                    await wire.refuse(act, lane, sequence_number)
-                case Say(data, binary):
-                    await wire.say(data, binary=binary)
-                case Wait(gate):
-                    await gate.pass_through()
-                case Silence():
-                    await asyncio.Event().wait()  # until the connection ends and this is cancelled
-                case Close(code, reason):
-                    await wire.close(code, reason)
-                    return
-                case Drop(reset):
-                    wire.drop(reset=reset)
-                    return
-            self.changed()
+    def failed(self, exception: Exception) -> Error:
+        """Note what a script raised, and say how to tell the client."""
+        self.failures.append(exception)
+        message = f"The script of the peer failed: {describe(exception)}"
+        return error("script_failed", message=message)  # 400: nobody is to try that again
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold a turn that goes on without its connection."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def perform(self, turn: Turn, wire: Wire) -> None:
+        """Do what was planned, up to its end or, unless it outlives that, the connection's."""
+        exit_ = _Exit(wire, outlived=turn.goes_on)
+        try:
+            for act in turn.plan.acts:
+                if not await self._do(act, turn, wire, exit_):
+                    break
+                self.changes.note()
+                if turn.is_interrupted:
+                    await self._do(turn.interruption(), turn, wire, exit_)
+                    break
+        finally:
+            turn.is_over = True
+            self.changes.note()
+
+    async def _do(self, act: Act, turn: Turn, wire: Wire, exit_: _Exit) -> bool:
+        """Do one act; return False if it is the last one."""
+        match act:
+            case Swallow():
+                return False
+            case Close(code, reason):
+                await exit_.use(wire.close, code, reason)
+                return exit_.close()
+            case Drop(reset):
+                wire.drop(reset=reset)
+                return exit_.close()
+            case HalfOpen():
+                wire.half_open()
+                if not exit_.close():
+                    await Flag().wait()  # until the connection ends and this is cancelled
+            case Silence():
+                await Flag().wait()
+            case Wait(until):
+                await reach(until, self.clock, self.changes.note)
+            case _:
+                await _speak(act, turn, wire, exit_)
+        return True
+
+
+async def _speak(act: Spoken, turn: Turn, wire: Wire, exit_: _Exit) -> None:
+    """Do an act after which the turn goes on."""
+    lane = turn.create.lane
+    match act:
+        case Event(event, ending):
+            if ending is not None:
+                turn.settle(ending)
+            await exit_.use(wire.send, turn.number(event), lane)
+            await asyncio.sleep(0)  # lets the lanes interleave, event by event
+        case Error():
+            turn.settle("error")
+            await exit_.use(wire.refuse, act, lane, turn.next_number)
+            turn.number(error_event(replace(act, shape="flat", numbered=False), 0))
+        case Say(data, binary):
+            await exit_.use(partial(wire.say, data, binary=binary))
+        case Ping(count):
+            await exit_.use(wire.ping, count)
+        case StopReading(until):
+            wire.stop_reading(until)
+        case WithholdPongs():
+            wire.withhold_pongs()
+
+
+@dataclass(slots=True)
+class _Exit:
+    """The way to a connection that a stored turn may outlive."""
+
+    wire: Wire
+    outlived: bool
+    is_gone: bool = False
+
+    async def use(self, send: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Send something, or nothing if the turn has outlived its connection."""
+        if self.is_gone:
+            return
+        try:
+            await send(*arguments)
+        except GONE:
+            self.close()
+            if not self.is_gone:
+                raise
+
+    def close(self) -> bool:
+        """Note that the connection is gone; return whether the turn goes on."""
+        self.is_gone = self.outlived
+        return self.outlived
 
 
 def describe(exception: Exception) -> str:
     """Say what a script raised: type and text."""
     return f"{type(exception).__name__}: {exception}"
-
-
-def _settle(turn: Turn, ending: Ending, memory: Memory) -> None:
-    """Update what is remembered; before the terminal event leaves, so that no fork can miss it."""
-    create = turn.create
-    match ending:
-        case "completed":
-            own = input_items(create.request.get("input"))
-            node = Node(turn.response_id, (*create.history, *own, *turn.plan.output))
-            memory.keep(create.lane, node, store=create.request.get("store") is not False)
-        case "incomplete":
-            memory.forget(create.lane)
-        case "failed" | "error":
-            memory.evict(create.lane, create.request.get("previous_response_id"))

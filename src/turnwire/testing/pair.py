@@ -14,13 +14,25 @@ halves are the real ones, so a story about the client is a test of the server to
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from turnwire.core.actions import Action, Close, Deliver, Dial, Finish, Post, Send
+from turnwire.core.actions import (
+    Action,
+    Close,
+    Deliver,
+    Dial,
+    Fetch,
+    Finish,
+    Log,
+    Ping,
+    Post,
+    Restart,
+    Send,
+    SignIn,
+)
 from turnwire.core.failure import CloseInfo
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
@@ -28,108 +40,15 @@ from turnwire.core.pool import Pool
 from turnwire.core.request import Deadlines, Transport, TurnRequest
 from turnwire.core.serving import HangUp, Reply, Serving, Start, Stop, error_event
 from turnwire.testing.clock import Clock
+from turnwire.testing.pair_sides import Asked, Json, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from turnwire.core.answers import Unanswered
     from turnwire.core.chain import Chain
-    from turnwire.core.pool_turn import PoolTurn
+    from turnwire.core.request import Replay
     from turnwire.core.settings import PoolSettings
-    from turnwire.events import Event
 
-Json = dict[str, Any]
 LaneMode = Literal["echo", "ignore", "reject"]
-
-
-@dataclass(eq=False)
-class Asked:
-    """The caller's side of one turn."""
-
-    turn: PoolTurn
-    events: list[Event] = field(default_factory=list["Event"])
-    finish: Finish | None = None
-
-    @property
-    def types(self) -> list[str]:
-        """The types of the events that were delivered."""
-        return [event.type for event in self.events]
-
-    @property
-    def text(self) -> str | None:
-        """What the model said, or None if the turn did not end well."""
-        if self.finish is None or self.finish.failure is not None or self.finish.response is None:
-            return None
-        return self.finish.response.output_text
-
-    @property
-    def failure(self) -> str | None:
-        """The failure's code, or else its kind; None if there is none."""
-        failure = self.finish.failure if self.finish else None
-        return None if failure is None else failure.code or failure.kind.value
-
-
-@dataclass(eq=False)
-class Served:
-    """The server's side of one turn, running.
-
-    Attributes:
-        connection: The socket or the exchange that it came over.
-        request: The create, without `type` and `stream_id`.
-        response_id: The id that its response will have.
-    """
-
-    pair: Pair
-    connection: int
-    number: int | None  # of the socket's turn; None over HTTP
-    request: Json
-    response_id: str
-
-    @property
-    def texts(self) -> list[str]:
-        """The input, an item a word: its text, its output, or its type."""
-        items: list[Json] = self.request.get("input", [])
-        return [str(item.get("content") or item.get("output") or item["type"]) for item in items]
-
-    def emit(self, kind: str, **members: object) -> None:
-        """Send one event."""
-        self.pair.emit(self, {"type": kind, **members})
-
-    def accept(self) -> None:
-        """Send ``response.created`` and ``response.in_progress``."""
-        for kind in ("response.created", "response.in_progress"):
-            self.emit(kind, response=self._response("in_progress", []))
-
-    def complete(
-        self, text: str | None = None, *, calls: Iterable[str] = (), status: str = "completed"
-    ) -> str:
-        """Send everything up to the terminal event; return the response's id.
-
-        Args:
-            text: What the model says, or None for no message.
-            calls: Ids of the function calls that it makes.
-            status: ``completed`` or ``incomplete``.
-        """
-        output: list[Json] = [
-            {"type": "function_call", "call_id": call, "name": "f", "arguments": "{}"}
-            for call in calls
-        ]
-        if text is not None:
-            part: Json = {"type": "output_text", "text": text, "annotations": []}
-            output.append({"type": "message", "role": "assistant", "content": [part]})
-        for index, item in enumerate(output):
-            item["id"] = f"{self.response_id}_{index}"
-        self.accept()
-        for index, item in enumerate(output):
-            self.emit("response.output_item.done", output_index=index, item=item)
-        self.emit(f"response.{status}", response=self._response(status, output))
-        return self.response_id
-
-    def fail(self, code: str = "server_error", *, status: int = 500) -> None:
-        """Send an ``error`` event."""
-        self.pair.emit(self, error_event("no", status=status, code=code))
-
-    def _response(self, status: str, output: list[Json]) -> Json:
-        return {"id": self.response_id, "object": "response", "status": status, "output": output}
 
 
 class Pair:
@@ -139,11 +58,18 @@ class Pair:
         settings: The pool's limits.
         lanes: What the server makes of ``stream_id``; "ignore" and "reject" have no lanes.
         answers_dials: False if the test does it, with ``open`` and ``refuse``.
+        answers_pings: False if the test does it, with ``pong``.
+        writes: False if the test does it, with ``write``.
+        chance: What jitter is made of.
 
     Attributes:
         pool: The client's half.
         sockets: The server's half of each open socket, by connection.
         dialing: Connections that wait for an answer.
+        pings: Connections that were pinged, in order.
+        fetches: GETs of stored responses; the test answers them.
+        logs: Lines for whoever watches.
+        unwritten: Messages and bodies that wait for ``write``.
         messages: Every message and body that the client wrote, decoded, in order.
         closed: Connections that the client closed, in order.
         stored: Ids of responses that outlive their socket.
@@ -157,18 +83,27 @@ class Pair:
         *,
         lanes: LaneMode = "echo",
         answers_dials: bool = True,
+        answers_pings: bool = True,
+        writes: bool = True,
+        chance: float = 0.5,
     ) -> None:
         self.clock = Clock()
-        self.pool = Pool(settings)
+        self.pool = Pool(settings, chance=lambda: chance)
         self.sockets: dict[int, Serving] = {}
         self.dialing: list[int] = []
+        self.pings: list[int] = []
+        self.fetches: list[Fetch] = []
+        self.logs: list[str] = []
         self.messages: list[Json] = []
         self.closed: list[int] = []
         self.stored: set[str] = set()
         self.forgotten: set[str] = set()
         self.model_runs = 0
         self._lanes = lanes
-        self._answers_dials = answers_dials
+        self.answers_dials = answers_dials
+        self.answers_pings = answers_pings
+        self.writes = writes
+        self.unwritten: list[Send | Post] = []
         self._asked: dict[int, Asked] = {}
         self._started: deque[Served] = deque()
         self._ids = count(1)
@@ -182,6 +117,8 @@ class Pair:
         chain: Chain | None = None,
         whole: bool = False,
         transport: Transport = "websocket",
+        replay: Replay = "safe",
+        unanswered: Unanswered = "error",
         deadlines: Deadlines | None = None,
         previous_response_id: str | None = None,
         **params: object,
@@ -193,6 +130,8 @@ class Pair:
             chain: The chain that it belongs to.
             whole: True if the items are the chain's full history.
             transport: How to send it.
+            replay: Whether it may be sent again after it was perhaps run.
+            unanswered: What to do about tool calls without an output.
             deadlines: How long it may take.
             previous_response_id: The caller's own link, without a chain.
             params: Everything else of the create; the model is "m".
@@ -211,6 +150,8 @@ class Pair:
             whole=whole,
             previous_response_id=previous_response_id,
             warm_up=params.get("generate") is False,
+            replay=replay,
+            unanswered=unanswered,
             deadlines=deadlines or Deadlines(),
         )
         turn = self.pool.submit(request, self.clock.now)
@@ -286,21 +227,52 @@ class Pair:
         self.pool.dialed(connection, self.clock.now, credential=credential)
         self._settle()
 
-    def refuse(self, connection: int, status: int, body: bytes = b"") -> None:
-        """Answer a dial or a POST with an HTTP error."""
+    def refuse(self, connection: int, status: int, body: bytes = b"", **headers: str) -> None:
+        """Answer a dial or a POST with an HTTP error; ``_`` in a header's name is ``-``."""
         if connection in self.dialing:
             self.dialing.remove(connection)
-        self.pool.refused(connection, status, {}, body, self.clock.now)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.pool.refused(connection, status, named, body, self.clock.now)
         self._settle()
 
-    def lose(self, connection: int, code: int | None = 1006) -> None:
-        """Have a socket or an exchange end, for both halves."""
+    def pong(self, connection: int) -> None:
+        """Answer a ping."""
+        self.pool.ponged(connection, self.clock.now)
+        self._settle()
+
+    def write(self) -> None:
+        """Write the message or the body that has waited longest."""
+        self._write(self.unwritten.pop(0))
+        self._settle()
+
+    def fetch(self, connection: int, response: Json) -> None:
+        """Answer a GET with a whole response."""
+        self.pool.fetched(connection, msgspec.json.encode(response), self.clock.now)
+        self._settle()
+
+    def sleep(self, seconds: float) -> None:
+        """Have the machine sleep; its own clock stands still."""
+        self.pool.woke(seconds, self.clock.now)
+        self._settle()
+
+    def lose(
+        self,
+        connection: int,
+        code: int | None = 1006,
+        *,
+        reached: bool = True,
+        signed_in: bool = True,
+    ) -> None:
+        """Have a dial, a socket or an exchange end, for both halves; see ``CloseInfo``."""
+        unwritten = [each.turn for each in self.unwritten if each.connection == connection]
+        self._forget_unwritten(connection)
         serving = self.sockets.pop(connection, None)
         if serving is not None:
             self._stop(connection, serving)
         if connection in self.dialing:
             self.dialing.remove(connection)
-        self.pool.lost(connection, CloseInfo(code), self.clock.now)
+        close = CloseInfo(code, reached=reached, signed_in=signed_in)
+        self.pool.lost(connection, close, self.clock.now, unwritten)
         self._settle()
 
     def advance(self, seconds: float) -> None:
@@ -325,25 +297,62 @@ class Pair:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Deliver(turn, event):
+            case Deliver() | Restart() | Finish() | Log():
+                self._tell(action)
+            case SignIn(connection):
+                self.pool.signed_in(connection, self.clock.now)
+            case Post():
+                self._put(action)
+            case Fetch():
+                self.fetches.append(action)
+            case Dial() | Send() | Ping() | Close():
+                self._do_to_socket(action)
+
+    def _tell(self, action: Deliver | Restart | Finish | Log) -> None:
+        match action:
+            case Deliver(turn, event) | Restart(turn, event):
                 self._asked[turn].events.append(event)
             case Finish(turn):
                 self._asked[turn].finish = action
+            case Log(message):
+                self.logs.append(message)
+
+    def _do_to_socket(self, action: Dial | Send | Ping | Close) -> None:
+        match action:
             case Dial(connection):
                 self.dialing.append(connection)
-                if self._answers_dials:
+                if self.answers_dials:
                     self.open(connection)
-            case Send(connection, _, data):
-                self.messages.append(msgspec.json.decode(data))
-                self._deliver(connection, self.messages[-1])
-            case Post(connection, _, body):
-                self.messages.append(msgspec.json.decode(body))
-                self._begin(connection, None, self.messages[-1], cached=False)
+            case Send():
+                self._put(action)
+            case Ping(connection):
+                self.pings.append(connection)
+                if self.answers_pings:
+                    self.pong(connection)
             case Close(connection):
                 self.closed.append(connection)
+                self._forget_unwritten(connection)
                 serving = self.sockets.pop(connection, None)
                 if serving is not None:
                     self._stop(connection, serving)
+
+    def _put(self, action: Send | Post) -> None:
+        if self.writes:
+            self._write(action)
+        else:
+            self.unwritten.append(action)
+
+    def _write(self, action: Send | Post) -> None:
+        data = action.data if isinstance(action, Send) else action.body
+        self.messages.append(msgspec.json.decode(data))
+        self.pool.written(action.connection, action.turn, self.clock.now)
+        if isinstance(action, Send):
+            self._deliver(action.connection, self.messages[-1])
+        else:
+            self._begin(action.connection, None, self.messages[-1], cached=False)
+
+    def _forget_unwritten(self, connection: int) -> None:
+        self.unwritten = [each for each in self.unwritten if each.connection != connection]
 
     def _deliver(self, connection: int, message: Json) -> None:
         serving = self.sockets[connection]

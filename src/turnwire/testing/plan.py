@@ -16,10 +16,15 @@ from turnwire.testing.steps import (
     Emit,
     End,
     Error,
+    HalfOpen,
     Output,
+    Ping,
     Say,
     Silence,
+    StopReading,
+    Swallow,
     Wait,
+    WithholdPongs,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from turnwire.testing.steps import After, Json, Step, WireStep
 
-Ending = Literal["completed", "failed", "incomplete", "error"]
+Ending = Literal["completed", "failed", "incomplete", "steered", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Event:
     ending: Ending | None = None
 
 
-Act = Event | Error | Say | Wait | Close | Drop | Silence
+Spoken = Event | Error | Say | Ping | StopReading | WithholdPongs
+Act = Spoken | Wait | Close | Drop | Silence | Swallow | HalfOpen
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,8 @@ class Plan:
 
     @property
     def is_refusal(self) -> bool:
-        """True if the first act is an error: no model begins to answer."""
-        return bool(self.acts) and isinstance(self.acts[0], Error)
+        """True if the first act is an error, or none at all: no model begins to answer."""
+        return bool(self.acts) and isinstance(self.acts[0], Error | Swallow)
 
 
 # Item type: the event that carries a piece, the one that carries the whole, and its member.
@@ -70,13 +76,21 @@ _STREAMED: Final = {
                          "response.reasoning_summary_text.done", "text"),
 }  # fmt: skip
 
+_ENDINGS: Final[dict[str, Ending]] = {"completed": "completed", "incomplete": "incomplete"}
 _ID_PREFIX: Final = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
 _CALLED: Final = ("_call",)  # item types that end so carry a call_id
 
 
-def plan(create: Create, steps: Iterable[Step], response_id: str) -> Plan:
-    """Turn steps into acts, adding the start and the end where the script leaves them out."""
-    draft = _Draft(create, response_id)
+def plan(create: Create, steps: Iterable[Step], response_id: str, *, goes_on: bool = False) -> Plan:
+    """Turn steps into acts, adding the start and the end where the script leaves them out.
+
+    Args:
+        create: What is answered.
+        steps: How.
+        response_id: The id of the response.
+        goes_on: True if the turn outlives its connection, so that losing that is not its end.
+    """
+    draft = _Draft(create, response_id, goes_on)
     timed: list[WireStep] = []
     for step in steps:
         if isinstance(step, Output):
@@ -100,6 +114,7 @@ class _Draft:
 
     create: Create
     response_id: str
+    goes_on: bool
     acts: list[Act] = field(default_factory=list[Act])
     output: list[Json] = field(default_factory=list[dict[str, Any]])
     pieces: int = 0
@@ -130,13 +145,15 @@ class _Draft:
         read = len(self.create.history) + len(self.create.input)  # its tokens: an item, a piece
         response = response_object(self.create, self.response_id, step.status)
         response |= {"output": shown, "usage": usage(read, self.pieces), "completed_at": 1}
-        event = {"type": f"response.{step.status}", "response": response | step.members}
-        self.acts.append(Event(event, step.status))
+        kind = step.type or f"response.{step.status}"
+        event = {"type": kind, "response": response | step.members}
+        self.acts.append(Event(event, _ENDINGS.get(step.status, "failed")))
         self.ended = True
 
     def do(self, step: WireStep) -> None:
         self.acts.append(_act(step))
-        self.ended |= isinstance(step, Error | Close | Drop | Silence)
+        lost = isinstance(step, Close | Drop | HalfOpen)
+        self.ended |= isinstance(step, Error | Silence | Swallow) or (lost and not self.goes_on)
 
 
 def _act(step: WireStep) -> Act:

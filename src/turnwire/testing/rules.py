@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from turnwire.testing.script import error
+from turnwire.testing.faults import error
 from turnwire.testing.steps import Error, input_items, message_text
 
 if TYPE_CHECKING:
@@ -47,14 +47,17 @@ class Node:
 class Memory:
     """What one connection holds: the latest response of each lane; ``stored`` is the service's.
 
-    A POST has a memory without lanes.
+    A POST has a memory without lanes.  ``remembers`` is False where nothing is ever found.
     """
 
     stored: dict[str, Node]
     latest: dict[str | None, Node] = field(default_factory=dict[str | None, Node])
+    remembers: bool = True
 
     def find(self, response_id: str) -> Node | None:
         """Return a response by its id, whichever lane holds it."""
+        if not self.remembers:
+            return None
         for node in self.latest.values():
             if node.response_id == response_id:
                 return node
@@ -75,6 +78,10 @@ class Memory:
     def forget(self, lane: str | None) -> None:
         """Forget whatever the lane holds."""
         self.latest.pop(lane, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.latest.clear()
 
 
 def bind(request: Json, memory: Memory) -> Sequence[Json] | Error:
@@ -152,6 +159,23 @@ def check(context: Sequence[Json], items: Sequence[Json]) -> Error | None:
             message=f"No tool output found for {call.replace('_', ' ')} {call_id}.",
         )
     return None
+
+
+def required_input(context: Sequence[Json]) -> list[Json]:
+    """Return a stub for each answer that the client owes, in the order of the calls."""
+    pending = _pending(context)
+    stubs: list[Json] = []
+    for item in context:
+        call: Any = item.get("type")
+        if call in _CALL_NAME and (call, item.get(_CALL_NAME[call])) in pending:
+            answer, member, name = _ANSWERS[call]
+            stub: Json = {"type": answer, name: item.get(member)}
+            extra = {"function_call": ("name", item.get("name")), "tool_search_call": _BY_CLIENT}
+            stubs.append(stub | dict([extra[call]] if call in extra else []))
+    return stubs
+
+
+_BY_CLIENT: Final = ("execution", "client")
 
 
 def _keys(item: Json) -> list[tuple[str, str]]:

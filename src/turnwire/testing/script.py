@@ -1,13 +1,8 @@
-"""The vocabulary of scripts: what the peer does with one create.
+"""The vocabulary of scripts, the model's half: what the peer answers to one create.
 
-A script is a function from a ``Create`` to a list of steps.  Steps of the *model* (``answer``,
-``call``, ``completed`` …) become events; steps of the *wire* (``wait``, ``close``, ``drop``,
-``say`` …) are things that happen between events.  A step of the wire happens where it stands in
-the list, or, with ``after=``, once so many events of the turn (or the first event of that type)
-were sent; ``after=0`` is before the first:
-
-    [answer("Hello world"), drop(after=3)]
-    [answer("Hello world"), wait(gate, after="response.created")]
+A script is a function from a ``Create`` to a list of steps.  Steps of the *model*, which are here
+(``answer``, ``call``, ``completed`` …), become events; steps of the *wire*, which are in
+``faults.py`` (``wait``, ``close``, ``drop`` …), are things that happen between events.
 
 The start (``response.created``, ``response.in_progress``) and a missing terminal event are added.
 This file knows no sockets and no rules of the service.
@@ -16,34 +11,14 @@ This file knows no sockets and no rules of the service.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from turnwire.testing.steps import (
-    After,
-    Close,
-    Create,
-    Drop,
-    Emit,
-    End,
-    Error,
-    ErrorShape,
-    Gate,
-    Json,
-    Output,
-    OutputEdit,
-    Say,
-    Silence,
-    Step,
-    Wait,
-)
+from turnwire.testing.steps import Create, End, Json, Output, OutputEdit, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-# These codes say how an end looks from outside; they do not travel.
-_UNSENDABLE_CLOSE_CODES: Final = frozenset({1006, 1015})
 
 
 class Turns:
@@ -153,84 +128,22 @@ def incomplete(reason: str) -> End:
     return End("incomplete", None, {"incomplete_details": {"reason": reason}})
 
 
-# Steps of the wire
-
-
-def emit(type: str, /, *, after: After = None, **members: Any) -> Emit:  # noqa: A002  # the wire's word
-    """Send an event as given, known or not."""
-    return Emit({"type": type, **members}, after)
-
-
-_DEFAULT_PARAM: Final = {
-    "previous_response_not_found": "previous_response_id",
-    "invalid_stream_id": "stream_id",
-    "websocket_stream_limit_reached": "stream_id",
-}
-
-
-def error(
-    code: str | None,
-    status: int | None = 400,
-    *,
-    shape: ErrorShape = "nested",
-    message: str = "The request was refused by the script.",
-    kind: str | None = None,
-    param: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    lane: bool = True,
-    after: After = None,
-) -> Error:
-    """Send an ``error`` event, which ends the turn and leaves the connection open.
+def terminal(type: str, /, status: str = "completed", **members: Any) -> End:  # noqa: A002  # the wire's word
+    """End the response with an event of another type, such as ``response.done`` of some gateways.
 
     Args:
-        code: The machine-readable reason, or None where a server gives none.
-        status: The HTTP status that it stands for, or None to leave it out.
-        shape: One of the shapes met in the field: ``nested`` (the hosted service), ``flat`` (as in
-            SSE), ``status_code`` (nested, the status under another name), ``detail``.
-        message: The text for people.
-        kind: ``error.type``; derived from the status by default.
-        param: The parameter at fault; derived from the code by default.
-        headers: Sent beside the error (WebSocket), or as response headers (POST).
-        lane: False to leave out the ``stream_id``.
-        after: When; see the module.
+        type: The event's type.
+        status: The response's; anything but ``completed`` counts as failed.
+        **members: Members of the response object to add or replace.
     """
-    server_fault = status is not None and status >= 500  # noqa: PLR2004  # HTTP's classes
-    kind = kind or ("server_error" if server_fault else "invalid_request_error")
-    param = param or _DEFAULT_PARAM.get(code or "")
-    return Error(code, status, message, kind, param, headers, shape, lane, after)
+    return End(status, None, members, type)
 
 
-def say(data: bytes | str, *, binary: bool = False, after: After = None) -> Say:
-    """Send one message that need not be an event, nor JSON, nor text."""
-    return Say(data.encode() if isinstance(data, str) else data, binary, after)
-
-
-def wait(gate: Gate, *, after: After = None) -> Wait:
-    """Hold the turn at a gate."""
-    return Wait(gate, after)
-
-
-def close(code: int = 1000, reason: str = "", *, after: After = None) -> Close:
-    """Close the WebSocket properly; 1005 stands for a close without a code.
-
-    Raises:
-        ValueError: The code never travels; ``drop()`` makes the other side see 1006.
-    """
-    if code in _UNSENDABLE_CLOSE_CODES:
-        raise ValueError(f"Close code {code} cannot be sent; use drop() or abort().")
-    return Close(code, reason, after)
-
-
-def drop(*, after: After = None) -> Drop:
-    """End the TCP connection without a closing handshake."""
-    return Drop(reset=False, after=after)
-
-
-def abort(*, after: After = None) -> Drop:
-    """Reset the TCP connection."""
-    return Drop(reset=True, after=after)
-
-
-def silence(*, after: After = None) -> Silence:
-    """Say nothing more in this turn, not even that it ended."""
-    return Silence(after)
+def reencrypted(items: list[Json]) -> list[Json]:
+    """Encrypt reasoning anew; for ``completed(reencrypted)``."""
+    return [
+        item | {"encrypted_content": f"{item['encrypted_content']}-anew"}
+        if "encrypted_content" in item
+        else item
+        for item in items
+    ]

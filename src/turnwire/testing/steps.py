@@ -5,14 +5,15 @@ Values only; how to write them conveniently is in ``script.py``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from turnwire.testing.flag import Flag
+
 Json = dict[str, Any]
 After = int | str | None
-ErrorShape = Literal["nested", "flat", "status_code", "detail"]
+ErrorShape = Literal["nested", "flat", "status_code", "detail", "text"]
 OutputEdit = Callable[[list[Json]], list[Json]] | list[Json] | None
 
 
@@ -26,6 +27,7 @@ class Create:
         lane: Its ``stream_id``; None for the default lane and for a POST.
         request: The whole object, as it arrived.
         history: Input and output items of the chain that it continues, oldest first.
+        steered: Items of accepted steers that the service put before its own input.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Create:
     lane: str | None
     request: Json
     history: Sequence[Json] = ()
+    steered: Sequence[Json] = ()
 
     @property
     def is_warm_up(self) -> bool:
@@ -43,8 +46,13 @@ class Create:
 
     @property
     def input(self) -> list[Json]:
-        """Its own input as items; a string becomes a user message."""
-        return input_items(self.request.get("input"))
+        """What is new in it, as items; a string becomes a user message."""
+        return [*self.steered, *input_items(self.request.get("input"))]
+
+    @property
+    def is_stored(self) -> bool:
+        """True if its response outlives its socket."""
+        return self.request.get("store") is not False
 
     @property
     def text(self) -> str:
@@ -71,11 +79,12 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The terminal event of a response."""
+    """The terminal event of a response; its type is that of its status, or the one given."""
 
-    status: Literal["completed", "failed", "incomplete"]
+    status: str
     output: OutputEdit = None
     members: Json = field(default_factory=dict[str, Any])
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class Error:
     headers: Mapping[str, str] | None = None
     shape: ErrorShape = "nested"
     lane: bool = True
+    numbered: bool = False
     after: After = None
 
 
@@ -104,9 +114,9 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Hold the turn until the gate opens."""
+    """Hold the turn until the gate opens, or for so many seconds of the peer's clock."""
 
-    gate: Gate
+    until: Gate | float
     after: After = None
 
 
@@ -134,26 +144,122 @@ class Silence:
     after: After = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swallow:
+    """Leave the create unanswered, as if it had never arrived."""
+
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Send so many pings."""
+
+    count: int = 1
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class HalfOpen:
+    """Be gone without a word: nothing is sent or read any more, and TCP stays up."""
+
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopReading:
+    """Read nothing from the connection until the gate opens, for so many seconds, or ever again."""
+
+    until: Gate | float | None = None
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithholdPongs:
+    """Answer no ping from here on; everything else goes on."""
+
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take a steer over; ``interrupts``: the response that it steers ends at its next item."""
+
+    interrupts: bool = True
+    after: After = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Return a steer: before it was accepted, or after."""
+
+    code: str
+    after: After = None
+
+
 ModelStep = Output | End
-WireStep = Emit | Error | Say | Wait | Close | Drop | Silence
+WireStep = (
+    Emit
+    | Error
+    | Say
+    | Wait
+    | Close
+    | Drop
+    | Silence
+    | Swallow
+    | Ping
+    | HalfOpen
+    | StopReading
+    | WithholdPongs
+)
 Step = ModelStep | WireStep
 Script = Callable[[Create], Iterable[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """One ``response.steer``, as a script sees it.
+
+    Attributes:
+        number: 1 for the first that reached the script of this peer.
+        target: The response that it steers.
+        input: Its items; a string becomes a user message.
+        is_active: True while the response is being made.
+    """
+
+    number: int
+    target: str
+    input: Sequence[Json]
+    is_active: bool
+
+
+SteerStep = Accept | Reject | Wait | Close | Drop | Swallow
+SteerScript = Callable[[Steer], Iterable[SteerStep]]
 
 
 class Gate:
     """A door in a script; the test opens it.  Tests wait for it instead of sleeping."""
 
     def __init__(self) -> None:
-        self._opened = asyncio.Event()
-        self._reached = asyncio.Event()
+        self._opened = Flag()
+        self._reached = Flag()
 
     def open(self) -> None:
-        """Let everybody through, now and later."""
+        """Let everybody through, now and later; any thread may call it."""
         self._opened.set()
 
     async def wait_reached(self) -> None:
         """Wait until a turn stands at the gate."""
         await self._reached.wait()
+
+    def block_until_reached(self, timeout: float = 10.0) -> None:
+        """The same for a test that is not async: block until a turn stands at the gate.
+
+        Raises:
+            TimeoutError: None came within so many seconds.
+        """
+        if not self._reached.block(timeout):
+            raise TimeoutError(f"No turn reached the gate within {timeout} s; is it in the script?")
 
     async def pass_through(self) -> None:
         """Wait until the gate is open; the peer calls it."""
