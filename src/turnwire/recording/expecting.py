@@ -1,0 +1,195 @@
+"""What a replay expects of its clients: which recorded message each one that arrives stands for.
+
+Order counts inside a lane, and among messages without a lane; lanes may overtake each other, as the
+program that was recorded has them run side by side.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from turnwire.recording.lines import Http, Message, Refused, Upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from turnwire.recording.comparing import Comparison
+    from turnwire.recording.reading import Numbered, Recording
+
+
+class Mismatch(NamedTuple):
+    """A client that did something else.
+
+    Attributes:
+        where: Which connection and line, for people.
+        differences: What is different, each beginning with its path.
+    """
+
+    where: str
+    differences: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {'; '.join(self.differences)}"
+
+
+class ExpectedSocket:
+    """One recorded socket.
+
+    Attributes:
+        number: Of its connection.
+        lines: All of them.
+        arrived: Numbers of the lines whose messages have arrived.
+    """
+
+    def __init__(self, number: int, lines: Sequence[Numbered], comparison: Comparison) -> None:
+        self.number = number
+        self.lines = lines
+        self.arrived: set[int] = set()
+        self._comparison = comparison
+        self._missing = deque(
+            (each.number, each.line)
+            for each in lines
+            if isinstance(each.line, Message) and each.line.sender == "client"
+        )
+
+    @property
+    def path(self) -> str:
+        """Where it was opened, without the query."""
+        first = self.lines[0].line
+        assert isinstance(first, Upgrade)  # of_recording() looks
+        return first.path.partition("?")[0]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the upgrade was refused."""
+        return any(isinstance(each.line, Refused) for each in self.lines)
+
+    def begins_with(self, data: bytes, *, binary: bool) -> bool:
+        """Say whether a message is one that may come first."""
+        return not self.arrived and self._find(data, binary=binary) is not None
+
+    def arrive(self, data: bytes, *, binary: bool) -> Mismatch | None:
+        """Note a message; or say why none of those that may come now is this one."""
+        number = self._find(data, binary=binary)
+        if number is None:
+            return self._mismatch(data, binary=binary)
+        self._missing = deque(each for each in self._missing if each[0] != number)
+        self.arrived.add(number)
+        return None
+
+    def _find(self, data: bytes, *, binary: bool) -> int | None:
+        for number, line in self._next_of_lanes():
+            same_kind = line.binary == binary
+            if same_kind and not self._comparison.differences(line.data, data):
+                return number
+        return None
+
+    def _next_of_lanes(self) -> Iterator[tuple[int, Message]]:
+        seen: set[object] = set()
+        for number, line in self._missing:
+            lane = lane_of(line.data)
+            if lane not in seen:
+                seen.add(lane)
+                yield number, line
+
+    def _mismatch(self, data: bytes, *, binary: bool) -> Mismatch:
+        lane = lane_of(data)
+        following = list(self._next_of_lanes())
+        same_lane = [each for each in following if lane_of(each[1].data) == lane]
+        if not following:
+            where = f"connection {self.number}"
+            return Mismatch(where, [f"$: a message of {len(data)} bytes more than recorded"])
+        number, line = (same_lane or following)[0]
+        differences = self._comparison.differences(line.data, data)
+        if line.binary != binary:
+            kinds = {True: "binary", False: "text"}
+            differences = [f"$: recorded {kinds[line.binary]}, arrived {kinds[binary]}"]
+        return Mismatch(f"connection {self.number}, line {number}", differences)
+
+    def left(self) -> list[Mismatch]:
+        """Return what never arrived."""
+        return [
+            Mismatch(f"connection {self.number}, line {number}", ["$: never arrived"])
+            for number, _ in self._missing
+        ]
+
+
+class Expected:
+    """Everything that is recorded, and what of it has not happened yet."""
+
+    def __init__(self, recording: Recording, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._sockets: list[ExpectedSocket] = []
+        self._exchanges: list[tuple[int, Sequence[Numbered], Http]] = []
+        for number, lines in recording.connections.items():
+            match lines[0].line:
+                case Upgrade():
+                    self._sockets.append(ExpectedSocket(number, lines, comparison))
+                case Http() as http:
+                    self._exchanges.append((number, lines, http))
+                case _:
+                    pass  # it began before the recording did
+
+    def next_socket(self, path: str) -> ExpectedSocket | None:
+        """Return what the next upgrade on a path becomes; None if there was no further one."""
+        for index, each in enumerate(self._sockets):
+            if each.path == path.partition("?")[0]:
+                return self._sockets.pop(index)
+        return None
+
+    def exchange_socket(
+        self, given: ExpectedSocket, data: bytes, *, binary: bool
+    ) -> ExpectedSocket:
+        """Return the socket that a first message belongs to: dials may overtake each other."""
+        for index, each in enumerate(self._sockets):
+            fits = not each.is_refused and each.path == given.path
+            if fits and each.begins_with(data, binary=binary):
+                self._sockets[index] = given
+                return each
+        return given
+
+    def next_exchange(
+        self, method: str, path: str, body: bytes
+    ) -> tuple[int, Sequence[Numbered]] | Mismatch:
+        """Return the first recorded exchange that was asked for in the same way, and take it."""
+        closest: Mismatch | None = None
+        for index, (number, lines, http) in enumerate(self._exchanges):
+            if (http.method, http.path.partition("?")[0]) != (method, path.partition("?")[0]):
+                continue
+            differences = self._comparison.differences(http.data, body) if body else []
+            if not differences and bool(body) == bool(http.data):
+                del self._exchanges[index]
+                return number, lines
+            where = f"connection {number}, line {lines[0].number}"
+            closest = closest or Mismatch(where, differences or ["$: recorded with a body"])
+        return closest or Mismatch(
+            f"{method} {path.partition('?')[0]}", ["$: not recorded, or not so often"]
+        )
+
+    def left(self, begun: Iterable[ExpectedSocket]) -> list[Mismatch]:
+        """Return what never happened."""
+        never = ["$: never happened"]
+        left = [mismatch for socket in begun for mismatch in socket.left()]
+        left += [
+            Mismatch(f"connection {socket.number}, an upgrade", never) for socket in self._sockets
+        ]
+        left += [
+            Mismatch(f"connection {number}, {http.method} {http.path.partition('?')[0]}", never)
+            for number, _, http in self._exchanges
+        ]
+        return left
+
+
+def lane_of(data: bytes) -> Any:
+    """Return the lane that a message names, or None."""
+    try:
+        return msgspec.json.decode(data, type=_Lane).stream_id
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+class _Lane(msgspec.Struct):
+    stream_id: str | None = None

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from turnwire.recording.comparing import VOLATILE, Comparison
+
+WHOLE = Comparison(VOLATILE, redacted=False)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "arrived", "differences"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"event_id": "a", "b": 1}, {"b": 1, "client_metadata": {}}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 1}, {"a": True}, ["$.a: recorded number, arrived boolean"]),
+        ({"a": None}, {}, ["$.a: recorded, but did not arrive"]),
+        ({}, {"a": 1}, ["$.a: arrived, but was not recorded"]),
+        ({"a": 1}, {"a": 2}, ["$.a: recorded 1, arrived 2"]),
+        ({"model": "a"}, {"model": "b"}, ['$.model: recorded "a", arrived "b"']),
+        ({"a": ["x", "y"]}, {"a": ["x"]}, ["$.a: recorded 2 elements, arrived 1"]),
+        ({"a": [{"text": "Hi"}]}, {"a": [{"text": "Ho"}]}, ["$.a[0].text: another text"]),
+        ({"a": "Hi"}, {"a": "Hey"}, ["$.a: recorded 2 characters, arrived 3"]),
+        ({"a": "my *** key"}, {"a": "my other key"}, []),
+        ({"a": "my *** key"}, {"a": "my other"}, ["$.a: recorded 10 characters, arrived 8"]),
+    ],
+)
+def test_where_two_messages_differ(recorded: Any, arrived: Any, differences: list[str]) -> None:
+    pair = msgspec.json.encode(recorded), msgspec.json.encode(arrived)
+    assert WHOLE.differences(*pair) == differences
+
+
+def test_what_is_no_json_is_compared_as_bytes() -> None:
+    assert WHOLE.differences(b"{", b"{") == []
+    assert WHOLE.differences(b"{", b"[") == ["$: other bytes, 1 of them"]
+    assert WHOLE.differences(b"{", b"{}") == ["$: recorded 1 bytes, arrived 2"]
+
+
+def test_many_differences_are_counted() -> None:
+    recorded = msgspec.json.encode({str(n): n for n in range(30)})
+    assert WHOLE.differences(recorded, b"{}")[-1] == "and 20 more"
+
+
+def test_a_redacted_recording_is_compared_with_what_is_left() -> None:
+    redacted = Comparison(VOLATILE, redacted=True)
+    recorded = b'{"model":"m","input":"xxxxx"}'
+    assert redacted.differences(recorded, b'{"model":"m","input":"Hello"}') == []
+    assert redacted.differences(recorded, b'{"model":"m","input":"Hi"}') == [
+        "$.input: recorded 5 characters, arrived 2"
+    ]
+
+
+def test_a_member_that_may_differ() -> None:
+    comparison = Comparison({"user"}, redacted=False)
+    assert comparison.differences(b'{"a":{"user":1}}', b'{"a":{"user":2}}') == []
