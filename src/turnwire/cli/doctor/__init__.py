@@ -1,0 +1,1 @@
+"""``turnwire doctor``: why WebSocket mode works with a server, or why it does not."""
