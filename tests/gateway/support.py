@@ -13,12 +13,13 @@ from turnwire.gateway import Gateway, Settings
 from turnwire.gateway.app import WORK
 from turnwire.gateway.statistics import Statistics
 from turnwire.gateway.store import MemoryStore
+from turnwire.gateway.store.event_log import EventLog, EventLogs
 from turnwire.gateway.turns import Turns
 from turnwire.gateway.upstreams.deltas import Delta, Finished, TextDelta
 from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from turnwire.gateway.context import Context, Prompt
     from turnwire.gateway.upstreams import Upstream
@@ -42,6 +43,22 @@ def output_of(call: Json, text: str) -> Json:
     return {"type": "function_call_output", "call_id": call["call_id"], "output": text}
 
 
+def events_in(text: str) -> list[Json]:
+    """Return the events of a whole stream of server-sent events, whose names are their types."""
+    events: list[Json] = []
+    for block in text.removesuffix("\n\n").split("\n\n") if text else []:
+        name, data = block.split("\n")
+        events.append(msgspec.json.decode(data.removeprefix("data: ")))
+        assert name == f"event: {events[-1]['type']}"
+    return events
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until it is so."""
+    while not condition():  # noqa: ASYNC110  # no event tells it
+        await asyncio.sleep(0)
+
+
 def text_of(response: Json) -> str:
     parts = [part for item in response["output"] for part in item.get("content", [])]
     return "".join(part["text"] for part in parts)
@@ -57,16 +74,21 @@ class TurnsInMemory:
     def __init__(self, upstream: Upstream | None = None) -> None:
         self.statistics = Statistics()
         self.store = MemoryStore(2**20, 1000)
+        self.logs = EventLogs(2**20, 1000)
         self.turns = Turns(
-            upstream or ScriptedUpstream(), self.store, self.statistics, clock=lambda: 1000.0
+            upstream or ScriptedUpstream(),
+            self.store,
+            self.statistics,
+            self.logs,
+            clock=lambda: 1000.0,
         )
         self.remembered: dict[str, Context] = {}
 
-    async def events(self, **create: Any) -> list[Json]:
+    async def events(self, owner: str = "", **create: Any) -> list[Json]:
         """Run a turn and return its events."""
         parent = self.remembered.get(str(create.get("previous_response_id")))
         events = self.turns.events(
-            {"model": "m", **create}, cached_parent=parent, remember=self.remember
+            {"model": "m", **create}, EventLog(owner), cached_parent=parent, remember=self.remember
         )
         return [event async for event in events]
 
@@ -211,10 +233,12 @@ class Talk:
     def __init__(self, gateway: Gateway, session: aiohttp.ClientSession) -> None:
         self.gateway = gateway
         self.session = session
+        self._clients: list[Client] = []  # a socket that nobody holds would be closed
 
     async def dial(self, path: str = "/v1/responses", **options: Any) -> Client:
         raw = await self.session.ws_connect(self.gateway.url + path, **options)
-        return Client(raw)
+        self._clients.append(Client(raw))
+        return self._clients[-1]
 
     def grow_old(self) -> None:
         """Let every socket reach its age now."""
@@ -228,8 +252,23 @@ class Talk:
             return response.status, await response.json()
 
     async def get(self, path: str, **headers: str) -> tuple[int, Json]:
-        async with self.session.get(self.gateway.url + path, headers=headers) as response:
+        return await self.request("GET", path, **headers)
+
+    async def delete(self, response_id: str, **headers: str) -> tuple[int, Json]:
+        return await self.request("DELETE", f"/v1/responses/{response_id}", **headers)
+
+    async def request(self, method: str, path: str, **headers: str) -> tuple[int, Json]:
+        url = self.gateway.url + path
+        async with self.session.request(method, url, headers=headers) as response:
             return response.status, await response.json()
+
+    async def fetch(self, response_id: str, after: int | None = None) -> list[Json]:
+        """Return the events of a stored response, as a stream of them gives them."""
+        query = "?stream=true" + ("" if after is None else f"&starting_after={after}")
+        url = f"{self.gateway.base_url}/responses/{response_id}{query}"
+        async with self.session.get(url) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/event-stream")
+            return events_in(await answer.text())
 
 
 @asynccontextmanager

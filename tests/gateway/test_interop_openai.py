@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, BadRequestError, OpenAI, PermissionDeniedError
+from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
 
-from gateway.support import Json, function
-from turnwire.gateway import Gateway
+from gateway.support import Json, Puppet, function, until
+from turnwire.gateway import Gateway, Settings
 
 pytestmark = [pytest.mark.interop, pytest.mark.io]
 
@@ -99,6 +99,76 @@ async def test_retrieve(client: AsyncOpenAI) -> None:
     assert again.to_dict() == response.to_dict()
 
 
+async def test_retrieve_as_a_stream(client: AsyncOpenAI) -> None:
+    created = await client.responses.create(model="any", input="WORDS 5", stream=True)
+    events = [event async for event in created]
+    response_id = events[0].response.id  # type: ignore[union-attr]
+    for after in (None, 0, 6, len(events) - 2, len(events) - 1):
+        more: Any = {} if after is None else {"starting_after": after}
+        again = await client.responses.retrieve(response_id, stream=True, **more)
+        assert [event async for event in again] == events[0 if after is None else after + 1 :]
+
+
+async def test_the_streaming_helper_resumes(client: AsyncOpenAI) -> None:
+    created = await client.responses.create(model="any", input="WORDS 5")
+    async with client.responses.stream(response_id=created.id, starting_after=5) as stream:
+        numbers = [event.sequence_number async for event in stream]
+        response = await stream.get_final_response()
+    assert numbers == list(range(6, numbers[-1] + 1))
+    assert response.output_text == created.output_text
+
+
+async def test_delete(client: AsyncOpenAI) -> None:
+    response = await client.responses.create(model="any", input="Hello")
+    await client.responses.delete(response.id)
+    for stream in (False, True):
+        with pytest.raises(NotFoundError, match="No response with this id"):
+            await client.responses.retrieve(response.id, stream=stream)
+    with pytest.raises(NotFoundError):
+        await client.responses.delete(response.id)
+
+
+async def test_another_key_retrieves_nothing(client: AsyncOpenAI) -> None:
+    response = await client.responses.create(model="any", input="Hello")
+    other = client.with_options(api_key="other")
+    with pytest.raises(NotFoundError):
+        await other.responses.retrieve(response.id)
+    with pytest.raises(NotFoundError):
+        await other.responses.delete(response.id)
+    assert (await client.responses.retrieve(response.id)).id == response.id
+
+
+async def test_an_unanswered_call_is_the_sdks_exception(client: AsyncOpenAI) -> None:
+    first = await client.responses.create(model="any", input="CALL f {}")
+    with pytest.raises(BadRequestError, match="No tool output found for function call") as caught:
+        await client.responses.create(model="any", input="go on", previous_response_id=first.id)
+    assert (caught.value.code, caught.value.param) == (None, "input")
+
+
+async def test_a_socket_that_is_lost_is_resumed_over_http() -> None:
+    puppet = Puppet()
+    async with (
+        Gateway(settings=Settings(port=0, linger=600), upstream=puppet) as gateway,
+        AsyncOpenAI(api_key="none", base_url=gateway.base_url) as client,
+    ):
+        async with client.responses.connect() as connection:
+            await connection.response.create(model="any", input="x")
+            run = await puppet.run()
+            run.say("one ")
+            events: list[Any] = [await connection.recv()]
+            while events[-1].type != "response.output_text.delta":
+                events.append(await connection.recv())
+        await until(lambda: gateway.statistics().sockets_open == 0)
+        run.finish("two")
+        response_id, last = events[0].response.id, events[-1].sequence_number
+        rest = await client.responses.retrieve(response_id, stream=True, starting_after=last)
+        events += [event async for event in rest]
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        assert events[-1].response.output_text == "one two"
+        assert gateway.statistics().model_runs == 1
+        assert gateway.statistics().model_runs_stopped == 0
+
+
 async def test_models(client: AsyncOpenAI) -> None:
     assert [model.id async for model in client.models.list()] == ["turnwire-demo"]
 
@@ -162,7 +232,12 @@ async def test_connect_and_lanes_side_by_side(client: AsyncOpenAI) -> None:
 
 def everything_blocking(base_url: str) -> tuple[str, str, str]:
     with OpenAI(api_key="none", base_url=base_url) as client:
-        created = client.responses.create(model="any", input="WORDS 2").output_text
+        response = client.responses.create(model="any", input="WORDS 2")
+        created = response.output_text
+        again = client.responses.retrieve(response.id, stream=True, starting_after=3)
+        numbers = [event.sequence_number for event in again]
+        assert numbers == list(range(4, len(numbers) + 4))
+        client.responses.delete(response.id)
         with client.responses.stream(model="any", input="WORDS 3") as stream:
             streamed = stream.get_final_response().output_text
         with client.responses.connect() as connection:

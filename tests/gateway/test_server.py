@@ -7,8 +7,10 @@ import sys
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
 
 from gateway.support import Client, text_of
+from turnwire.cli.app import app
 from turnwire.errors import ConfigError
 from turnwire.gateway import Gateway, Settings
 
@@ -48,6 +50,8 @@ async def test_bound_to_all_addresses_its_own_url_is_loopback() -> None:
     "settings",
     [
         {"port": -1},
+        {"linger": -1},
+        {"log_bytes": 0},
         {"max_age": 0},
         {"outbox_bytes": 0},
         {"max_message_bytes": -5},
@@ -59,6 +63,20 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> N
     (name,) = settings
     with pytest.raises(ConfigError, match=f"`{name}`"):
         Settings(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("options", "linger"), [([], 0.0), (["--linger", "2.5"], 2.5)])
+def test_the_command_line_says_how_long_turns_linger(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], linger: float
+) -> None:
+    given: list[Settings] = []
+    monkeypatch.setattr("turnwire.cli.app.serve", lambda settings, _: given.append(settings))
+    assert CliRunner().invoke(app, ["serve", *options]).exit_code == 0
+    assert given == [Settings(linger=linger)]
+
+
+def test_the_command_line_takes_no_time_below_zero() -> None:
+    assert CliRunner().invoke(app, ["serve", "--linger", "-1"]).exit_code == 2
 
 
 def test_a_port_beside_settings_is_refused() -> None:

@@ -15,7 +15,7 @@ def link(name: str, parent: Context | None = None, size: int = 10) -> Context:
         parent=parent,
         input=(b"x" * size,),
         output=(),
-        pending=frozenset(),
+        pending=(),
         response=b"",
         item_count=1 + (parent.item_count if parent else 0),
         content_bytes=above + size,

@@ -15,6 +15,7 @@ from gateway.support import (
     text_of,
     user,
 )
+from turnwire.gateway.store.event_log import EventLog
 from turnwire.gateway.upstreams import UpstreamFailed
 
 NOT_FOUND = {
@@ -132,6 +133,55 @@ async def test_an_output_is_taken_once(memory: TurnsInMemory) -> None:
     assert "answered already" in event["error"]["message"]
 
 
+@pytest.mark.parametrize("more", [{}, {"generate": False}], ids=["turn", "warm-up"])
+async def test_a_call_without_its_output_is_refused(
+    memory: TurnsInMemory, more: dict[str, object]
+) -> None:
+    first = await memory.respond(input="CALL f {}\nCALL g {}")
+    left, right = calls_of(first)
+    event = await memory.refusal(
+        input=[output_of(left, "x"), user("go on")], previous_response_id=first["id"], **more
+    )
+    assert event == {
+        "type": "error",
+        "status": 400,
+        "error": {
+            "type": "invalid_request_error",
+            "message": (
+                f"No tool output found for function call {right['call_id']}. Send its"
+                " function_call_output in `input`."
+            ),
+            "param": "input",
+        },
+    }
+    again = await memory.refusal(input=[user("x"), *first["output"], output_of(left, "x")])
+    assert again == event, "the full input is refused for the same reason"
+    assert memory.statistics.model_runs == 1
+
+
+async def test_r12_a_repeated_call_is_answered_as_if_it_came_once(memory: TurnsInMemory) -> None:
+    first = await memory.respond(input="CALL f {}\nCALL g {}")
+    left, right = calls_of(first)
+    event = await memory.refusal(
+        input=[left, right, output_of(left, "x")], previous_response_id=first["id"]
+    )
+    assert right["call_id"] in event["error"]["message"]
+    answer = await memory.respond(
+        input=[left, output_of(left, "x"), right, output_of(right, "y")],
+        previous_response_id=first["id"],
+    )
+    assert "The context holds" not in text_of(answer)
+    assert text_of(answer) == "FINAL after tool: \nx\ny"
+
+
+async def test_a_chain_belongs_to_the_key_that_began_it(memory: TurnsInMemory) -> None:
+    first = (await memory.events(owner="a", input="secret"))[-1]["response"]
+    memory.remembered.clear()
+    more = {"input": "more", "previous_response_id": first["id"]}
+    assert await memory.events(owner="b", **more) == [NOT_FOUND]
+    assert (await memory.events(owner="a", **more))[-1]["type"] == "response.completed"
+
+
 async def test_r12_repeated_output_items_count_once(memory: TurnsInMemory) -> None:
     first = await memory.respond(input="CALL f {}")
     (call,) = calls_of(first)
@@ -213,9 +263,11 @@ async def test_r9_a_question_may_wait_in_a_warm_up(memory: TurnsInMemory) -> Non
 
 async def test_a_warm_up_in_the_middle_of_a_chain(memory: TurnsInMemory) -> None:
     first = await memory.respond(input="CALL f {}")
-    warm = await memory.respond(input=[], previous_response_id=first["id"], generate=False)
     (call,) = calls_of(first)
-    answer = await memory.respond(input=[output_of(call, "x")], previous_response_id=warm["id"])
+    warm = await memory.respond(
+        input=[output_of(call, "x")], previous_response_id=first["id"], generate=False
+    )
+    answer = await memory.respond(input=[], previous_response_id=warm["id"])
     assert text_of(answer) == "FINAL after tool: \nx"
 
 
@@ -245,6 +297,11 @@ async def test_r20_a_stream_that_is_cut_is_a_failed_response() -> None:
     terminal = (await turn)[-1]
     assert (terminal["type"], text_of(terminal["response"])) == ("response.failed", "word")
     assert memory.remembered == {}
+    response_id = terminal["response"]["id"]
+    kept = await memory.store.get(response_id)
+    assert kept is not None
+    assert msgspec.json.decode(kept.response) == terminal["response"], "it can be looked at"
+    assert await memory.refusal(input="x", previous_response_id=response_id) == NOT_FOUND
 
 
 async def test_an_upstream_with_a_bug_costs_its_turn_alone(
@@ -283,7 +340,7 @@ async def test_an_abandoned_turn_stops_its_model_run() -> None:
 async def test_a_consumer_that_stops_listening_stops_the_model_run() -> None:
     puppet = Puppet()
     memory = TurnsInMemory(puppet)
-    events = memory.turns.events({"model": "m", "input": "x"})
+    events = memory.turns.events({"model": "m", "input": "x"}, EventLog())
     pulling = asyncio.create_task(pull(events, 3))
     run = await puppet.run()
     run.say("word")

@@ -9,13 +9,17 @@ from aiohttp import web
 
 from turnwire.events import encode
 from turnwire.gateway.access import refused_access
+from turnwire.gateway.downstream.lingering import Lingering
 from turnwire.gateway.downstream.open_work import OpenWork
 from turnwire.gateway.downstream.post import PostedTurn
+from turnwire.gateway.downstream.stored import StoredResponses
 from turnwire.gateway.downstream.websocket import DownstreamSocket
+from turnwire.gateway.owner import KEY_PROTOCOL
 from turnwire.gateway.refusal import RequestRefused
 from turnwire.gateway.settings import Settings
 from turnwire.gateway.statistics import Statistics
 from turnwire.gateway.store import MemoryStore, Store
+from turnwire.gateway.store.event_log import EventLogs
 from turnwire.gateway.turns import Turns
 from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 
@@ -35,8 +39,6 @@ RESPONSES_PATHS: Final = (
     "/v1/codex/responses",
     "/backend-api/codex/responses",
 )
-
-_KEY_PROTOCOL: Final = "openai-insecure-api-key."
 
 STATISTICS: Final = web.AppKey("statistics", Statistics)
 WORK: Final = web.AppKey("work", OpenWork)
@@ -72,11 +74,13 @@ def create_app(
     for path in RESPONSES_PATHS:
         app.router.add_get(path, routes.connect, allow_head=False)
         app.router.add_post(path, routes.create)
-        app.router.add_get(path + "/{id}", routes.retrieve)
+        app.router.add_get(path + "/{id}", routes.stored.retrieve, allow_head=False)
+        app.router.add_delete(path + "/{id}", routes.stored.delete)
     for path in ("/v1/models", "/models"):
         app.router.add_get(path, routes.list_models)
     app.router.add_get("/healthz", routes.health)
     app.on_shutdown.append(routes.stop)
+    app.on_cleanup.append(routes.close)
     return app
 
 
@@ -84,10 +88,12 @@ class _Routes:
     def __init__(self, settings: Settings, upstream: Upstream, store: Store) -> None:
         self._settings = settings
         self._upstream = upstream
-        self._store = store
         self.statistics = Statistics()
-        self.work = OpenWork()
-        self._turns = Turns(upstream, store, self.statistics)
+        self._lingering = Lingering(settings.linger, self.statistics)
+        self.work = OpenWork(self._lingering)
+        logs = EventLogs(settings.log_bytes, settings.store_responses)
+        self._turns = Turns(upstream, store, self.statistics, logs)
+        self.stored = StoredResponses(store, logs, self._lingering, settings, self.statistics)
 
     @web.middleware
     async def guard(
@@ -112,6 +118,7 @@ class _Routes:
             self._turns,
             self._settings,
             self.statistics,
+            self._lingering,
             default_model=request.query.get("model"),
             protocols=_acceptable(request.headers.get("Sec-WebSocket-Protocol", "")),
         )
@@ -121,7 +128,8 @@ class _Routes:
     async def create(self, request: web.Request) -> web.StreamResponse:
         self._refuse_if_stopping()
         with self.work.request():
-            return await PostedTurn(self._turns, self._settings, self.statistics).serve(request)
+            turn = PostedTurn(self._turns, self._settings, self.statistics, self._lingering)
+            return await turn.serve(request)
 
     def _refuse_if_stopping(self) -> None:
         if self.work.stopping:
@@ -129,16 +137,11 @@ class _Routes:
                 "The gateway is stopping. Try again later.", status=503, kind="server_error"
             )
 
-    async def retrieve(self, request: web.Request) -> web.Response:
-        context = await self._store.get(request.match_info["id"])
-        if context is None:
-            raise RequestRefused(
-                "No response with this id is stored here.", status=404, param="response_id"
-            )
-        return web.Response(body=context.response, content_type="application/json")
-
     async def stop(self, app: web.Application) -> None:  # noqa: ARG002
         self.work.stop()
+
+    async def close(self, app: web.Application) -> None:  # noqa: ARG002
+        await self.work.close()
 
     async def list_models(self, request: web.Request) -> web.Response:  # noqa: ARG002
         models = [
@@ -158,7 +161,7 @@ def _acceptable(offered: str) -> tuple[str, ...]:
     browsers, and would be logged with the key in it.
     """
     protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
-    without_key = tuple(name for name in protocols if not name.startswith(_KEY_PROTOCOL))
+    without_key = tuple(name for name in protocols if not name.startswith(KEY_PROTOCOL))
     return without_key or protocols
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from turnwire.events import encode
+from turnwire.gateway.items import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from turnwire.gateway.items import Call
     from turnwire.gateway.json_shapes import Json
     from turnwire.gateway.parameters import Parameters
 
@@ -28,20 +30,24 @@ class Context:
         response_id: The id by which the chain goes on from here.
         input: The turn's new input items, encoded.
         output: The model's output items, encoded.
-        pending: Calls that wait for an output.
+        pending: The model's calls, which wait for the client's output.
         response: The response object, encoded, for those who ask for it later.
         item_count: Items of the chain up to here.
         content_bytes: Bytes of all items of the chain up to here.
+        owner: Whose it is; see ``owner_of``.
+        dead_end: True if the turn failed: it can be looked at, but not be continued.
     """
 
     response_id: str
     parent: Context | None
     input: tuple[bytes, ...]
     output: tuple[bytes, ...]
-    pending: frozenset[str]
+    pending: tuple[Call, ...]
     response: bytes
     item_count: int
     content_bytes: int
+    owner: str = ""
+    dead_end: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -74,14 +80,12 @@ class Prompt:
         parent: The chain before this turn, or None.
         items: What this turn adds to the input.
         encoded: The same items, encoded once.
-        pending: Calls that wait for an output after these items.
     """
 
     parameters: Parameters
     parent: Context | None
     items: Sequence[Json]
     encoded: tuple[bytes, ...]
-    pending: frozenset[str]
 
     @property
     def item_count(self) -> int:
@@ -93,8 +97,8 @@ class Prompt:
         """Bytes of the items that this turn adds."""
         return sum(map(len, self.encoded))
 
-    def answered(self, response: Json, calls: frozenset[str]) -> Context:
-        """Return the link that this turn leaves behind; ``calls`` are those the model made."""
+    def answered(self, response: Json, owner: str) -> Context:
+        """Return the link that this turn leaves behind."""
         output = tuple(encode(item) for item in response["output"])
         above = self.parent.content_bytes if self.parent else 0
         return Context(
@@ -102,8 +106,25 @@ class Prompt:
             parent=self.parent,
             input=self.encoded,
             output=output,
-            pending=self.pending | calls,
+            pending=unanswered(response["output"]),
             response=encode(response) if self.parameters.store else b"",
             item_count=self.item_count + len(output),
             content_bytes=above + self.new_bytes + sum(map(len, output)),
+            owner=owner,
         )
+
+
+def dead_end(response: Json, owner: str) -> Context:
+    """Return what a turn that failed leaves behind, for those who ask how it went."""
+    return Context(
+        response_id=response["id"],
+        parent=None,
+        input=(),
+        output=(),
+        pending=(),
+        response=encode(response),
+        item_count=0,
+        content_bytes=0,
+        owner=owner,
+        dead_end=True,
+    )

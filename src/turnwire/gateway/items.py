@@ -6,7 +6,7 @@ kept.  Sources: docs/protocol/continuation.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnwire.gateway.json_shapes import Json, array_or_empty, object_or_empty
 from turnwire.gateway.refusal import RequestRefused
@@ -24,6 +24,27 @@ _STRINGS: Final[dict[str, tuple[str, ...]]] = {
     "custom_tool_call_output": ("call_id",),
     "item_reference": ("id",),
 }
+
+# What a model may want of its client, what the client answers, and the member of either that names
+# the one call: docs/protocol/continuation.md#client-tool-calls.
+_CLIENT_CALLS: Final = (
+    ("function_call",        "call_id", "function_call_output",    "call_id"),
+    ("custom_tool_call",     "call_id", "custom_tool_call_output", "call_id"),
+    ("computer_call",        "call_id", "computer_call_output",    "call_id"),
+    ("shell_call",           "call_id", "shell_call_output",       "call_id"),
+    ("apply_patch_call",     "call_id", "apply_patch_call_output", "call_id"),
+    ("tool_search_call",     "call_id", "tool_search_output",      "call_id"),
+    ("mcp_approval_request", "id",      "mcp_approval_response",   "approval_request_id"),
+)  # fmt: skip
+_NAME_IN_CALL: Final = {kind: name for kind, name, _, _ in _CLIENT_CALLS}
+_CALL_AND_NAME: Final = {answer: (kind, name) for kind, _, answer, name in _CLIENT_CALLS}
+
+
+class Call(NamedTuple):
+    """A call that the client answers: what kind of item it is, and its name."""
+
+    kind: str
+    call_id: str
 
 
 def whole_items(given: str | Sequence[Json]) -> list[Json]:
@@ -60,46 +81,76 @@ def _bad_item(index: int, name: str, complaint: str) -> RequestRefused:
     return RequestRefused(f"`{param}` {complaint}.", code="invalid_type", param=param)
 
 
-def call_ids(items: Iterable[Json]) -> frozenset[str]:
-    """Return the ids of the calls among these items."""
-    return frozenset(
-        item["call_id"]
-        for item in items
-        if item["type"].endswith("_call") and isinstance(item.get("call_id"), str)
-    )
+def _call_of(item: Json) -> Call | None:
+    """Return the call that this item is, if it is one that the client answers."""
+    kind: str = item["type"]
+    if kind == "tool_search_call" and item.get("execution") != "client":
+        return None  # the server's own
+    return _named(kind, item, _NAME_IN_CALL.get(kind))
 
 
-def answered_call_ids(items: Iterable[Json]) -> list[str]:
-    """Return the ids of the calls that these items answer, in order."""
-    return [
-        item["call_id"]
-        for item in items
-        if item["type"].endswith("_output") and isinstance(item.get("call_id"), str)
-    ]
+def _answered_by(item: Json) -> Call | None:
+    """Return the call that this item answers, if it answers one."""
+    kind, member = _CALL_AND_NAME.get(item["type"], ("", None))
+    return _named(kind, item, member)
 
 
-def still_pending(pending: AbstractSet[str], items: Sequence[Json]) -> frozenset[str]:
-    """Return the calls that wait for an output after these items.
+def _named(kind: str, item: Json, member: str | None) -> Call | None:
+    name: Any = item.get(member) if member else None
+    return Call(kind, name) if isinstance(name, str) else None
+
+
+def unanswered(items: Iterable[Json]) -> tuple[Call, ...]:
+    """Return those of the model's calls that wait for the client, in order."""
+    calls: dict[Call, None] = {}
+    for item in items:
+        call = _call_of(item)
+        if call is not None:
+            calls[call] = None
+        answered = _answered_by(item)
+        if answered is not None:
+            calls.pop(answered, None)
+    return tuple(calls)
+
+
+def check_answers(pending: Iterable[Call], items: Sequence[Json]) -> None:
+    """Check that each call has an answer, and each answer a call, before the model is asked.
+
+    Args:
+        pending: Calls of the chain that wait.
+        items: What the create adds.
 
     Raises:
-        RequestRefused: An output that answers no call of the chain (a failed turn, which evicts:
+        RequestRefused: With the first one that has none (a failed turn, which evicts:
             docs/protocol/continuation.md#eviction).
     """
-    open_calls = set(pending | call_ids(items))
-    for call_id in answered_call_ids(items):
-        if call_id not in open_calls:
+    calls = dict.fromkeys(pending)
+    for item in items:
+        call = _call_of(item)
+        if call is not None:
+            calls[call] = None
+        answered = _answered_by(item)
+        if answered is None:
+            continue
+        if answered in calls:
+            del calls[answered]
+        elif answered.kind != "tool_search_call":  # servers search, too
             raise RequestRefused(
-                f"No call waits for the output with call_id {call_id[:64]!r}: it was never made in"
-                " this chain, or is answered already. Send the call before its output.",
+                f"No call waits for the output with call_id {answered.call_id[:64]!r}: it was"
+                " never made in this chain, or is answered already. Send the call before its"
+                " output.",
                 param="input",
             )
-        open_calls.remove(call_id)
-    return frozenset(open_calls)
+    for kind, call_id in calls:  # the first one will do
+        answer = next(answer for call, _, answer, _ in _CLIENT_CALLS if call == kind)
+        raise RequestRefused(
+            f"No tool output found for {kind.replace('_', ' ')} {call_id[:64]}. Send its {answer}"
+            " in `input`.",
+            param="input",
+        )
 
 
-def without_repeats(
-    items: Sequence[Json], output: Sequence[Json], known_calls: AbstractSet[str]
-) -> list[Json]:
+def without_repeats(items: Sequence[Json], output: Sequence[Json]) -> list[Json]:
     """Leave out what the parent's output already holds (interop rule R12).
 
     Some clients send the model's own items again, beside ``previous_response_id``.
@@ -108,7 +159,11 @@ def without_repeats(
         RequestRefused: A reference to an item that the parent's output does not hold.
     """
     ids = {item["id"] for item in output if isinstance(item.get("id"), str)}
-    calls = known_calls | call_ids(output)
+    calls = {
+        item["call_id"]
+        for item in output
+        if item["type"].endswith("_call") and isinstance(item.get("call_id"), str)
+    }
     texts = {text_of(item) for item in output if item["type"] == "message"}
     for index, item in enumerate(items):
         if item["type"] == "item_reference" and item["id"] not in ids:

@@ -44,7 +44,6 @@ class Responder:
         self._output: dict[int, Json] = {}  # by output index: calls may end out of order
         self._opened = 0
         self._usage: UsageReport | None = None
-        self.call_ids: set[str] = set()
         self.finish: FinishReason | None = None
 
     def begin(self) -> list[Json]:
@@ -88,7 +87,6 @@ class Responder:
         call_id = delta.call_id or self._new_id("call")
         call = CallItem(self._new_id("fc"), self._next_index(), call_id, delta.name)
         self._calls[delta.index] = call
-        self.call_ids.add(call_id)
         return events + call.opened()
 
     def _next_index(self) -> int:

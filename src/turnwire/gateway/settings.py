@@ -9,7 +9,7 @@ from turnwire.errors import ConfigError
 
 MIB: Final = 2**20
 
-_MAY_BE_ZERO: Final = frozenset({"port", "drain_timeout", "store_responses"})
+_MAY_BE_ZERO: Final = frozenset({"port", "drain_timeout", "store_responses", "linger"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,9 @@ class Settings:
         connection_bytes: Chains that one socket keeps for ``store=false``.
         store_bytes: Stored responses, shared ancestors counted once.
         store_responses: How many stored responses; 0 stores none.
+        log_bytes: Events of stored responses, for clients that fetch them again.
+        linger: Seconds that a stored turn runs on when its client has gone and nobody asks for it;
+            with 0 it stops at once, as turns that are not stored do.
         drain_timeout: Seconds that running turns get to finish when the gateway stops.
     """
 
@@ -52,6 +55,8 @@ class Settings:
     connection_bytes: int = 256 * MIB
     store_bytes: int = 256 * MIB
     store_responses: int = 10_000
+    log_bytes: int = 64 * MIB
+    linger: float = 0.0
     drain_timeout: float = 5.0
 
     def __post_init__(self) -> None:

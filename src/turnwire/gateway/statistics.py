@@ -13,6 +13,7 @@ class Statistics:
         model_runs: Generations that the upstream was asked for.
         model_runs_stopped: Those that were stopped because nobody wanted them any more.
         turns: Turns that were started, refused ones included.
+        turns_lingering: Those that ran on without the client that had asked for them.
         bytes_in: Messages and request bodies received, after decompression.
         bytes_out: Messages and response bodies sent, before compression.
     """
@@ -21,6 +22,7 @@ class Statistics:
     sockets_open: int = 0
     turns: int = 0
     turns_refused: int = 0
+    turns_lingering: int = 0
     model_runs: int = 0
     model_runs_active: int = 0
     model_runs_stopped: int = 0

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.downstream.websocket import DownstreamSocket
 
 
 class OpenWork:
     """Sockets and requests in progress.
 
+    Args:
+        lingering: Turns for which nobody waits; they are stopped first.
+
     Attributes:
         stopping: True once nothing new is to be begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lingering: Lingering) -> None:
+        self._lingering = lingering
         self._sockets: set[DownstreamSocket] = set()
         self._requests = 0
         self._idle = asyncio.Event()
@@ -51,8 +56,13 @@ class OpenWork:
     def stop(self) -> None:
         """Let every socket take no new turns, and close when its running ones have ended."""
         self.stopping = True
+        self._lingering.stop()
         for socket in tuple(self._sockets):
             socket.drain()
+
+    async def close(self) -> None:
+        """Stop what still runs without a client."""
+        await self._lingering.close()
 
     async def drain(self, limit: float) -> None:
         """Stop, and wait until everything has ended, for at most this many seconds."""

@@ -6,7 +6,6 @@ The same turns as on a socket; only the way out differs.
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +13,20 @@ import msgspec
 from aiohttp import web
 
 from turnwire.events import encode
+from turnwire.gateway.downstream.event_stream import event_stream, flat_error
+from turnwire.gateway.downstream.running import RunningTurn
 from turnwire.gateway.json_shapes import Json, is_object
+from turnwire.gateway.owner import owner_of
 from turnwire.gateway.refusal import RequestRefused, refused_by_event
+from turnwire.gateway.store.event_log import TERMINAL_TYPES, EventLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.settings import Settings
     from turnwire.gateway.statistics import Statistics
     from turnwire.gateway.turns import Turns
-
-_log = logging.getLogger(__name__)
 
 
 async def read_create(request: web.Request, statistics: Statistics) -> Json:
@@ -56,10 +58,13 @@ async def read_create(request: web.Request, statistics: Statistics) -> Json:
 class PostedTurn:
     """Serves one create that came by POST."""
 
-    def __init__(self, turns: Turns, settings: Settings, statistics: Statistics) -> None:
+    def __init__(
+        self, turns: Turns, settings: Settings, statistics: Statistics, lingering: Lingering
+    ) -> None:
         self._turns = turns
         self._settings = settings
         self._statistics = statistics
+        self._lingering = lingering
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer the request.
@@ -68,11 +73,38 @@ class PostedTurn:
             RequestRefused: Before anything was sent.
         """
         create = await read_create(request, self._statistics)
-        events = self._turns.events(create, default_model=request.query.get("model"))
+        events = self._run(request, create)
         async with aclosing(events):
             if create.get("stream") is True:
                 return await self._stream(request, events)
             return await self._document(events)
+
+    async def _run(self, request: web.Request, create: Json) -> AsyncGenerator[Json]:
+        """Run the turn in a task of its own, which may outlive the request, and yield its events.
+
+        It is at most one event ahead of its reader.
+        """
+        log = EventLog(owner_of(request.headers))
+        queue: asyncio.Queue[Json] = asyncio.Queue(1)
+        turn = RunningTurn(
+            self._turns.events(create, log, default_model=request.query.get("model")),
+            log,
+            queue.put,
+            # Without the events nobody knows the id by which to fetch it.
+            lingering=self._lingering if create.get("stream") is True else None,
+            name="posted turn",
+        )
+        try:
+            event: Json = {"type": ""}
+            while event["type"] not in TERMINAL_TYPES:
+                event = await queue.get()
+                yield event
+        finally:
+            ends = turn.leave()
+            if not queue.empty():
+                queue.get_nowait()  # so that the turn does not wait for room for ever
+            if ends:
+                await asyncio.wait([turn.task])
 
     async def _document(self, events: AsyncGenerator[Json]) -> web.Response:
         event: Json = {}
@@ -93,48 +125,14 @@ class PostedTurn:
     async def _stream(
         self, request: web.Request, events: AsyncGenerator[Json]
     ) -> web.StreamResponse:
-        answer = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-        )
-        try:
-            await self._write(request, answer, events)
-        except Exception as error:
-            if not answer.prepared:
-                raise  # it can still be said with a status
-            if not isinstance(error, ConnectionError):
-                _log.warning("a stream of events was broken off", exc_info=error)
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError("the stream was broken off") from error
-        return answer
-
-    async def _write(
-        self, request: web.Request, answer: web.StreamResponse, events: AsyncGenerator[Json]
-    ) -> None:
         number = 0
-        async for event in events:
-            if event["type"] == "error":
-                if not answer.prepared:
-                    raise refused_by_event(event)
-                event = _flat_error(event)  # noqa: PLW2901  # the shape that HTTP streams have
-            if not answer.prepared:
-                await answer.prepare(request)
-            message = b"event: %s\ndata: %s\n\n" % (
-                event["type"].encode(),
-                encode(event | {"sequence_number": number}),
-            )
-            number += 1
-            self._statistics.bytes_out += len(message)
-            async with asyncio.timeout(self._settings.stall_timeout):
-                await answer.write(message)
-        await answer.write_eof()
-
-
-def _flat_error(event: Json) -> Json:
-    error: Json = event["error"]
-    return {
-        "type": "error",
-        "code": error.get("code"),
-        "message": error["message"],
-        "param": error.get("param"),
-    }
+        async with event_stream(request, self._settings, self._statistics) as stream:
+            async for event in events:
+                kind: str = event["type"]
+                if kind == "error":
+                    if not stream.opened:
+                        raise refused_by_event(event)
+                    event = flat_error(event)  # noqa: PLW2901  # the shape that HTTP streams have
+                await stream.write(kind, encode(event | {"sequence_number": number}))
+                number += 1
+        return stream.answer

@@ -1,7 +1,7 @@
 """One client's socket: what ``Serving`` decides, done.
 
 One reader, one writer, one task a turn.  Every message gets an answer, bad input never closes the
-socket, and a client that vanishes takes its model runs with it.
+socket, and a client that vanishes takes its model runs with it, unless they may linger.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from contextlib import aclosing, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -27,12 +28,16 @@ from turnwire.core.serving import (
 )
 from turnwire.events import MalformedMessage, decode_envelope, encode
 from turnwire.gateway.downstream.outbox import Outbox
+from turnwire.gateway.downstream.running import RunningTurn
+from turnwire.gateway.owner import owner_of
+from turnwire.gateway.store.event_log import EventLog
 from turnwire.gateway.store.shelf import Shelf
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from turnwire.gateway.context import Context
+    from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.json_shapes import Json
     from turnwire.gateway.settings import Settings
     from turnwire.gateway.statistics import Statistics
@@ -59,6 +64,7 @@ class DownstreamSocket:
         turns: Turns,
         settings: Settings,
         statistics: Statistics,
+        lingering: Lingering,
         *,
         default_model: str | None,
         protocols: tuple[str, ...] = (),
@@ -66,6 +72,7 @@ class DownstreamSocket:
         self._turns = turns
         self._settings = settings
         self._statistics = statistics
+        self._lingering = lingering
         self._default_model = default_model
         self._serving = Serving(
             active_limit=settings.active_limit,
@@ -77,7 +84,8 @@ class DownstreamSocket:
         limit_count = 1 + settings.named_limit + settings.active_limit
         self._contexts = Shelf(settings.connection_bytes, limit_count)
         self._outbox = Outbox(settings.outbox_bytes)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, RunningTurn] = {}
+        self._owner = ""
         self._socket: web.WebSocketResponse[Literal[False]] = web.WebSocketResponse(
             heartbeat=settings.heartbeat,
             protocols=protocols,
@@ -91,6 +99,7 @@ class DownstreamSocket:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse[Literal[False]]:
         """Take the upgrade and talk until the socket closes."""
+        self._owner = owner_of(request.headers)
         stream = await self._socket.prepare(request)
         self._statistics.sockets += 1
         self._statistics.sockets_open += 1
@@ -106,7 +115,8 @@ class DownstreamSocket:
             self._perform()
             if self._outbox.close_code is None:
                 writer.cancel()  # otherwise it is closing the socket, politely
-            await asyncio.gather(writer, *self._tasks.values(), return_exceptions=True)
+            tasks = [turn.task for turn in self._running.values()]
+            await asyncio.gather(writer, *tasks, return_exceptions=True)
         return self._socket
 
     def drain(self) -> None:
@@ -164,13 +174,10 @@ class DownstreamSocket:
                 self._outbox.put(data)
             case Start(turn, request, parent_cached):
                 # Bound now: the lane may move on before the task runs.
-                parent = self._cached(request) if parent_cached else None
-                self._tasks[turn] = asyncio.create_task(
-                    self._run(turn, request, parent), name=f"turn {turn}"
-                )
+                self._start(turn, request, self._cached(request) if parent_cached else None)
             case Stop(turn):
-                if turn in self._tasks:  # else somebody cancelled every task of the loop
-                    self._tasks[turn].cancel()
+                if turn in self._running and not self._running[turn].leave():
+                    del self._running[turn]  # it lingers: nobody here waits for it
             case Forget(response_id):
                 self._contexts.forget(response_id)
             case HangUp(code):
@@ -195,26 +202,29 @@ class DownstreamSocket:
     def _send(self, event: Json) -> None:
         self._outbox.put(encode(event))
 
-    async def _run(self, turn: int, request: Json, parent: Context | None) -> None:
+    def _start(self, turn: int, request: Json, parent: Context | None) -> None:
+        log = EventLog(self._owner)
         events = self._turns.events(
             request,
+            log,
             cached_parent=parent,
             remember=self._contexts.put,
             default_model=self._default_model,
         )
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    self._serving.emit(turn, event, self._loop.time())
-                    self._perform()
-                    await self._outbox.room()
-        except Exception:  # noqa: BLE001  # the last resort: a client that waits gets an answer
-            _log.exception("a turn failed")
-            failure = error_event("The gateway failed.", status=500, kind="server_error")
-            self._serving.emit(turn, failure, self._loop.time())
-            self._perform()
-        finally:
-            del self._tasks[turn]
+        running = RunningTurn(
+            events,
+            log,
+            partial(self._show, turn),
+            lingering=self._lingering,
+            name=f"turn {turn}",
+        )
+        self._running[turn] = running
+        running.task.add_done_callback(lambda _: self._running.pop(turn, None))
+
+    async def _show(self, turn: int, event: Json) -> None:
+        self._serving.emit(turn, event, self._loop.time())
+        self._perform()
+        await self._outbox.room()
 
     # Writing
 

@@ -22,3 +22,7 @@ class Store(Protocol):
     async def put(self, context: Context) -> None:
         """Keep a response; it can be found once this returns."""
         ...
+
+    async def delete(self, response_id: str) -> None:
+        """Keep a response no longer, if it is here; chains that go through it stay whole."""
+        ...

@@ -28,3 +28,7 @@ class MemoryStore:
     async def put(self, context: Context) -> None:
         """Keep a response; it can be found once this returns."""
         self._shelf.put(context)
+
+    async def delete(self, response_id: str) -> None:
+        """Keep a response no longer, if it is here; chains that go through it stay whole."""
+        self._shelf.forget(response_id)
