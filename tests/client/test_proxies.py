@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import turnwire
 from client.colours import error_of
 from client.forward_proxy import ForwardProxy
-from turnwire import ConfigError, DialError
+from turnwire import Backoff, ConfigError, DialError
 from turnwire.testing import Peer
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.io
 
 BASIC = f"Basic {base64.b64encode(b'me:secret').decode()}"
+
+
+@pytest.fixture
+def open_client(open_client: Open) -> Open:
+    """Return how to open a client that tries once."""
+    return partial(open_client, dial_backoff=Backoff(()), max_retries=0)
 
 
 def ask(client: Any) -> Any:
@@ -92,7 +99,10 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_credentials(
     async with open_client("https://host.invalid/v1", transport=transport) as client:
         raised = await error_of(ask(client))
     assert type(raised) is DialError
-    assert f"the proxy: Cannot connect to host {place}" in str(raised)
+    assert str(raised) == (
+        f"the server could not be reached: the proxy cannot be reached: nobody listens there"
+        f" ({place}); check `proxy`, or HTTPS_PROXY and its like"
+    )
     assert ("secret" in repr(raised), raised.__cause__) == (False, None)
 
 
@@ -106,6 +116,45 @@ async def test_a_proxy_of_another_kind_is_refused_at_once(
     assert "secret" not in str(got.value)
     async with open_client("https://host.invalid/v1", trust_env=False):
         pass
+
+
+async def test_a_proxy_that_is_given_wins(
+    open_client: Open, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # where nobody listens
+    monkeypatch.setenv("NO_PROXY", "*")
+    async with Peer() as peer, ForwardProxy() as proxy:
+        given = f"http://me:secret@{proxy.place}"
+        for trusted in (True, False):
+            async with open_client(
+                peer, transport=transport, proxy=given, trust_env=trusted
+            ) as client:
+                assert await answers(client)
+                assert "secret" not in repr(client)
+        assert [f"Proxy-Authorization: {BASIC}\r\n" in head for head in proxy.heads] == [True] * 2
+
+
+async def test_no_proxy_is_given(
+    open_client: Open, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    async with Peer() as peer, open_client(peer, transport=transport, proxy="") as client:
+        assert await answers(client)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://me:secret@p:1", "`proxy` is a proxy of the kind 'socks5': only HTTP proxies"),
+        ("http://me:sec/ret@p:1", "whose address is no URL: only HTTP proxies .* percent-encoded"),
+        ({"https": "http://me:secret@p"}, 'a URL such as "http://host:3128", not dict'),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(proxy: Any, words: str) -> None:
+    for make in (turnwire.AsyncClient, turnwire.Client):
+        with pytest.raises(ConfigError, match=words) as caught:
+            make(base_url="https://host/v1", api_key="k", proxy=proxy)
+        assert "sec" not in str(caught.value)
 
 
 async def test_a_netrc_file_does_not_matter(

@@ -5,21 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
+
+from turnwire.io.tls import explain_tls
 
 if TYPE_CHECKING:
     from turnwire.io.proxy import Proxy
 
 ADVICE: Final = "; check `base_url`, and that the server runs"
+_WHO_ARE_YOU: Final = 407
 
 
 def describe_dial(error: Exception, proxy: Proxy | None = None) -> str:
     """Say why a server could not be reached, on which way, and what to do."""
-    named = isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError)
-    # Its URL is without credentials.
-    way = "" if proxy is None or named else f" through the proxy {proxy.url}"
-    if isinstance(error, aiohttp.ClientConnectorSSLError) and "WRONG_VERSION_NUMBER" in str(error):
-        return f"no TLS is spoken there{way}; is it http:// instead of https://?"
+    way = "" if proxy is None else f" through the proxy {proxy.url}"  # without credentials
+    if (explained := explain_tls(error)) is not None:
+        return f"{explained.what}{way}; {explained.advice}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"{describe(error)}; check `proxy`, or HTTPS_PROXY and its like"
+    if isinstance(error, aiohttp.ClientHttpProxyError) and proxy is not None:
+        return f"{describe(error)}; {_advice_of_proxy(error.status, proxy)}"
     return f"{describe(error)}{way}{ADVICE}"
+
+
+def _advice_of_proxy(status: int, proxy: Proxy) -> str:
+    if status != _WHO_ARE_YOU:
+        return f"check `base_url`, and that {proxy.url} may go there"
+    if proxy.headers:
+        return f"check user and password of the proxy {proxy.url}"
+    return "name user and password in the proxy's URL: http://user:password@host:3128"
 
 
 def describe(error: Exception) -> str:
@@ -32,13 +46,19 @@ def describe(error: Exception) -> str:
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answered: {error.message} (HTTP {error.status})"
         case aiohttp.ClientProxyConnectionError():
-            return f"the proxy: {error}"  # its text has the proxy's host and port alone
+            return f"the proxy cannot be reached: {_cause(error.os_error)} ({_place(error)})"
         case aiohttp.ClientConnectorError():
-            return f"{_cause(error.os_error)} ({error.host}:{error.port})"
+            return f"{_cause(error.os_error)} ({_place(error)})"
+        case aiohttp.ClientResponseError(__cause__=HttpProcessingError()):
+            return "the server answered with something that is not HTTP"  # which it would quote
         case aiohttp.ClientResponseError():
             return f"{error.message} (HTTP {error.status})"  # its own text has the whole URL
         case _:
             return str(error) or type(error).__name__
+
+
+def _place(error: aiohttp.ClientConnectorError) -> str:
+    return f"{error.host}:{error.port}"
 
 
 def _cause(error: OSError) -> str:

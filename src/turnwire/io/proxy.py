@@ -1,21 +1,25 @@
-"""Which proxy the environment names for a URL, and how to go through it: for both transports."""
+"""Which proxy is between here and a URL, and how to go through it: for both transports."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypedDict
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-_SCHEMES: Final = ("http", "https")
+_PORTS: Final = {"http": 80, "https": 443}  # of the schemes that a proxy and a server may have
+_USABLE: Final = (
+    "only HTTP proxies can be used, such as http://user:password@host:3128, in which special"
+    " characters are percent-encoded"
+)
 
 
 class UnusableProxy(ValueError):
-    """The environment names a proxy that is no HTTP proxy; to go around it would be worse."""
+    """What is named as a proxy is no HTTP proxy; to go around it would be worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,15 @@ def passage(proxy: Proxy | None, headers: Mapping[str, str]) -> Passage:
     return Passage(headers={**headers, **proxy.headers}, proxy=proxy.url, proxy_headers=None)
 
 
+def proxy_at(address: str, url: str) -> Proxy:
+    """Return the proxy at an address, to be used for an HTTP URL whatever the environment says.
+
+    Raises:
+        UnusableProxy: It is no HTTP proxy.
+    """
+    return _proxy(address, url, "`proxy` is {what}: {usable}")
+
+
 def proxy_from_environment(url: str) -> Proxy | None:
     """Return the proxy for an HTTP URL as ``HTTPS_PROXY`` and its like name it.
 
@@ -65,32 +78,55 @@ def proxy_from_environment(url: str) -> Proxy | None:
 def proxy_for(
     url: str, proxies: Mapping[str, str], bypassed: Callable[[str], bool]
 ) -> Proxy | None:
-    """Choose among proxies by scheme; a host with its port may be ``bypassed``.
+    """Choose among proxies by scheme; a host, with or without its port, may be ``bypassed``.
 
     Raises:
         UnusableProxy: The one for this URL is no HTTP proxy.
     """
     server = urlsplit(url)
     named = proxies.get(server.scheme) or proxies.get("all")
-    if not named or bypassed(_host_and_port(server.hostname or "", server.port)):
+    if not named or any(map(bypassed, _spellings(server))):
         return None
-    parts = urlsplit(named if "://" in named else f"http://{named}")
-    if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise UnusableProxy(
-            f"the environment names a proxy of the kind {parts.scheme!r} and only HTTP proxies can"
-            " be used: set HTTPS_PROXY to one, or pass trust_env=False"
-        )
+    otherwise = "set HTTPS_PROXY to one, or pass trust_env=False"
+    return _proxy(named, url, f"the environment names {{what}}: {{usable}}; {otherwise}")
+
+
+def _spellings(server: SplitResult) -> Iterator[str]:
+    """List how a server may be named among those that need no proxy."""
+    host, port = server.hostname or "", server.port
+    if ":" in host:  # an IPv6 address: its last group alone would be taken for a port
+        yield host
+        host = f"[{host}]"
+    elif port is None:
+        yield host
+    yield f"{host}:{port or _PORTS[server.scheme]}"
+
+
+def _proxy(address: str, url: str, complaint: str) -> Proxy:
+    parts, what = _read(address if "://" in address else f"http://{address}")
+    if parts is None:  # and it is not repeated: it may hold a password
+        raise UnusableProxy(complaint.format(what=what, usable=_USABLE))
     userinfo, _, place = parts.netloc.rpartition("@")
     return Proxy(
         f"{parts.scheme}://{place}",
-        tunnels=server.scheme == "https",
+        tunnels=urlsplit(url).scheme == "https",
         headers={"Proxy-Authorization": _basic(userinfo)} if userinfo else {},
     )
 
 
-def _host_and_port(host: str, port: int | None) -> str:
-    # An IPv6 address stands alone: its last group would be taken for a port.
-    return host if port is None or ":" in host else f"{host}:{port}"
+def _read(address: str) -> tuple[SplitResult | None, str]:
+    """Split an address; else say what it is."""
+    try:
+        parts = urlsplit(address)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address, a port that is no number
+        return None, "a proxy whose address is no URL"
+    if parts.scheme not in _PORTS:
+        return None, f"a proxy of the kind {parts.scheme!r}"
+    # A password with a slash ends the address too early: the place would be a part of it.
+    if not has_place or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return None, "a proxy whose address is no URL"
+    return parts, ""
 
 
 def _basic(userinfo: str) -> str:

@@ -11,6 +11,7 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_OF_PROXY: Final = 407
 _BODY_BYTES: Final = 64 * 2**10
 _BODY_SECONDS: Final = 2.0  # what it has said by then is what it said
 
@@ -27,6 +28,18 @@ class Refusal(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def raise_if_of_proxy(response: aiohttp.ClientResponse, *, passed_on: bool) -> None:
+    """Treat a proxy that asks for credentials alike, whether it tunnels or passes requests on.
+
+    Raises:
+        aiohttp.ClientHttpProxyError: It is the proxy that answered, not the server.
+    """
+    if passed_on and response.status == _OF_PROXY:
+        info, reason = response.request_info, response.reason or ""
+        response.close()
+        raise aiohttp.ClientHttpProxyError(info, (), status=_OF_PROXY, message=reason)
 
 
 async def read_refusal(response: aiohttp.ClientResponse) -> Refusal:
