@@ -5,13 +5,18 @@ plain socket.  The gateway is in ``turnwire.gateway``, the test peer in ``turnwi
 """
 
 from turnwire.client.aio import AsyncClient, AsyncResponses
-from turnwire.client.blocking import Chain, Client, Responses, Turn
+from turnwire.client.blocking import Client, Responses
+from turnwire.client.blocking_chain import Chain, Turn
 from turnwire.client.chain import AsyncChain
+from turnwire.client.options import ClientOptions
 from turnwire.client.socket import Connection, connect
 from turnwire.client.tools import FunctionTool, tool
 from turnwire.client.turn import AsyncTurn
+from turnwire.core.backoff import Backoff
+from turnwire.core.breaker import Health
 from turnwire.core.chain import ChainMiss
-from turnwire.core.statistics import PoolStatistics
+from turnwire.core.request import Interruption
+from turnwire.core.statistics import ChainStatistics, PoolStatistics
 from turnwire.errors import (
     AuthenticationError,
     ConfigError,
@@ -21,6 +26,7 @@ from turnwire.errors import (
     DialTimeout,
     FirstEventTimeout,
     PreviousResponseNotFound,
+    ProgressTimeout,
     ProtocolError,
     QueueFull,
     QueueTimeout,
@@ -33,8 +39,16 @@ from turnwire.errors import (
     TurnInterrupted,
     TurnTimeout,
     TurnwireError,
+    UnansweredCalls,
 )
-from turnwire.events import Event, OtherEvent, Response, Usage
+from turnwire.events import (
+    Event,
+    OtherEvent,
+    Response,
+    TurnRestartedEvent,
+    TurnResumedEvent,
+    Usage,
+)
 
 __version__ = "0.1.0"
 
@@ -44,9 +58,12 @@ __all__ = [
     "AsyncResponses",
     "AsyncTurn",
     "AuthenticationError",
+    "Backoff",
     "Chain",
     "ChainMiss",
+    "ChainStatistics",
     "Client",
+    "ClientOptions",
     "ConfigError",
     "Connection",
     "ConnectionLost",
@@ -56,9 +73,12 @@ __all__ = [
     "Event",
     "FirstEventTimeout",
     "FunctionTool",
+    "Health",
+    "Interruption",
     "OtherEvent",
     "PoolStatistics",
     "PreviousResponseNotFound",
+    "ProgressTimeout",
     "ProtocolError",
     "QueueFull",
     "QueueTimeout",
@@ -72,8 +92,11 @@ __all__ = [
     "Turn",
     "TurnError",
     "TurnInterrupted",
+    "TurnRestartedEvent",
+    "TurnResumedEvent",
     "TurnTimeout",
     "TurnwireError",
+    "UnansweredCalls",
     "Usage",
     "connect",
     "tool",

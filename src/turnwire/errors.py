@@ -4,6 +4,7 @@
 
     TurnwireError
     ├── ConfigError (ValueError)      your arguments, before any I/O
+    │   └── UnansweredCalls           .call_ids: tool calls in the history without an output
     ├── TransportError                .response_id .delivery .partial, if it ended a turn
     │   ├── DialError                 .status .headers .body .retry_after
     │   │   └── AuthenticationError
@@ -11,6 +12,7 @@
     │   ├── DialTimeout
     │   ├── QueueTimeout
     │   ├── FirstEventTimeout
+    │   ├── ProgressTimeout
     │   └── TurnTimeout
     ├── ProtocolError                 .remote: did the peer break a rule, or did we?
     ├── TurnError                     .code .status .type .param .headers .response_id .delivery
@@ -45,6 +47,7 @@ __all__ = [
     "DialTimeout",
     "FirstEventTimeout",
     "PreviousResponseNotFound",
+    "ProgressTimeout",
     "ProtocolError",
     "QueueFull",
     "QueueTimeout",
@@ -57,6 +60,7 @@ __all__ = [
     "TurnInterrupted",
     "TurnTimeout",
     "TurnwireError",
+    "UnansweredCalls",
 ]
 
 
@@ -77,6 +81,18 @@ def _remade(kind: type[TurnwireError], *args: object) -> TurnwireError:
 
 class ConfigError(TurnwireError, ValueError):
     """An argument is wrong; nothing was sent."""
+
+
+class UnansweredCalls(ConfigError):
+    """Tool calls in the history have no output, and servers refuse that; nothing was sent.
+
+    Attributes:
+        call_ids: Which calls.
+    """
+
+    def __init__(self, message: str, *, call_ids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.call_ids = call_ids
 
 
 class TransportError(TurnwireError):
@@ -147,6 +163,10 @@ class QueueTimeout(TransportError):
 
 class FirstEventTimeout(TransportError):
     """The server took the turn and did not answer with a single event in time."""
+
+
+class ProgressTimeout(TransportError):
+    """The server had begun to answer, and sent nothing for too long."""
 
 
 class TurnTimeout(TransportError):

@@ -26,6 +26,7 @@ PURE = {
     "bisect",
     "collections",
     "dataclasses",
+    "email",  # reads dates
     "enum",
     "functools",
     "hashlib",

@@ -120,6 +120,13 @@ async def test_a_model_must_be_named() -> None:
     )
 
 
+async def test_a_server_without_websocket_mode_answers_over_http_and_it_is_said() -> None:
+    async with Peer(handshake=426) as peer:
+        done = await run("ask", "-m", "m", "--base-url", peer.base_url, "Hi")
+    assert (done.code, done.out) == (0, "Hi\n")
+    assert "over HTTP: the server refused the WebSocket upgrade with HTTP 426" in done.err
+
+
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 async def test_a_server_that_is_not_there(transport: str) -> None:
     url = "http://127.0.0.1:9/v1"

@@ -21,6 +21,7 @@ def system_error() -> errors.ConfigError:
 
 CODES = [
     (errors.ConfigError("x"), ExitCode.USAGE),
+    (errors.UnansweredCalls("x", call_ids=("a",)), ExitCode.USAGE),
     (system_error(), ExitCode.UNREACHABLE),
     (errors.DialError("x"), ExitCode.UNREACHABLE),
     (errors.AuthenticationError("x", status=401), ExitCode.UNREACHABLE),
@@ -28,6 +29,7 @@ CODES = [
     (errors.QueueTimeout("x"), ExitCode.UNREACHABLE),
     (errors.FirstEventTimeout("x"), ExitCode.UNREACHABLE),
     (errors.TurnTimeout("x"), ExitCode.INTERRUPTED),
+    (errors.ProgressTimeout("x"), ExitCode.INTERRUPTED),
     (errors.ConnectionLost("x", close_code=1006), ExitCode.INTERRUPTED),
     (errors.TurnInterrupted("x", delivery="writing"), ExitCode.UNREACHABLE),
     (errors.TurnInterrupted("x", delivery="accepted"), ExitCode.INTERRUPTED),

@@ -87,8 +87,9 @@ async def test_without_websocket_only_http_is_served() -> None:
     assert "(HTTP alone)" in text
     async with turnwire.AsyncClient(base_url=url) as client:
         with pytest.raises(turnwire.DialError) as refused:
-            await client.responses.create(model="m", input="Hi")
-        response = await client.responses.create(model="m", input="Hi", transport="http")
+            await client.responses.create(model="m", input="Hi", transport="websocket")
+        response = await client.responses.create(model="m", input="Hi")
+        assert client.health().transport == "http"
     assert (refused.value.status, response.status) == (426, "completed")
     process.terminate()
     await finish(process)

@@ -12,12 +12,23 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from turnwire import AsyncClient, Client, TurnError
+from turnwire import AsyncClient, Backoff, Client, TurnError
+from turnwire.events import ResponseTextDeltaEvent
+from turnwire.testing import drop, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from turnwire import Chain, Turn
+    from turnwire.testing import Gate, Step
+
+# For scenarios about errors: one socket, one try, and what went wrong is what the caller sees.
+ONE_TRY: dict[str, Any] = {
+    "transport": "websocket",
+    "replay": "never",
+    "max_retries": 0,
+    "dial_backoff": Backoff(()),
+}
 
 _END = object()
 _MANY = 64  # turns at once, in the scenario with the most
@@ -43,8 +54,14 @@ class WrappedClient:
     def chain(self, **arguments: Any) -> WrappedChain:
         return WrappedChain(self.blocking.chain(**arguments), self._threads)
 
+    def load_chain(self, dump: bytes, **arguments: Any) -> WrappedChain:
+        return WrappedChain(self.blocking.load_chain(dump, **arguments), self._threads)
+
     def statistics(self) -> Any:
         return self.blocking.statistics()
+
+    def health(self) -> Any:
+        return self.blocking.health()
 
     async def aclose(self) -> None:
         await self._threads.run(self.blocking.close)
@@ -91,6 +108,9 @@ class WrappedTurn:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._turn, name)
+
+    def continue_from_partial(self, *given: Any) -> WrappedTurn:
+        return WrappedTurn(self._turn.continue_from_partial(*given), self._threads)
 
     async def submit(self) -> WrappedTurn:
         await self._threads.run(self._turn.submit)
@@ -199,3 +219,21 @@ def facts(error: TurnError) -> dict[str, Any]:
     """Return everything that a turn's error says, apart from its words and what had arrived."""
     names = ("code", "status", "type", "param", "response_id", "headers", "delivery", "retryable")
     return {name: getattr(error, name) for name in names}
+
+
+def cut(after: Any, gate: Gate) -> list[Step]:
+    """Lose the way after so many events, once the caller has seen some of them."""
+    return [drop(after=after), wait(gate, after=after)]  # the later step comes first
+
+
+async def watch(turn: Any, gate: Gate) -> tuple[str, Any]:
+    """Read until output is seen, open the gate and read on; return the text and the error."""
+    events = []
+    async for event in turn:
+        events.append(event)
+        if event.type.endswith(".delta"):
+            break
+    gate.open()
+    more, raised = await read(turn)
+    texts = [event.delta for event in events + more if isinstance(event, ResponseTextDeltaEvent)]
+    return "".join(texts), raised

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from client.colours import Threads, until
-from client.forking import in_a_forked_process
 from turnwire import (
     AsyncClient,
     Client,
@@ -103,28 +102,10 @@ async def test_statistics_can_be_read_after_closing(open_client: Open) -> None:
         await client.responses.create(model="m", input="x")
         sent_bytes = client.statistics().sent_bytes
         await client.aclose()
-        expected = PoolStatistics(turns=1, completed=1, dials=1, sent_bytes=sent_bytes)
+        expected = PoolStatistics(
+            turns=1, completed=1, dials=1, sent_bytes=sent_bytes, full_bytes=sent_bytes
+        )
         assert client.statistics() == expected
-
-
-def test_a_client_belongs_to_one_loop() -> None:
-    client = AsyncClient(base_url="http://127.0.0.1:1/v1", dial_timeout=0.05)
-
-    async def use() -> TurnwireError | None:
-        try:
-            await client.responses.create(model="m", input="x")
-        except TurnwireError as error:
-            return error
-        return None
-
-    async def first() -> None:
-        await use()
-        other = await asyncio.to_thread(asyncio.run, use())
-        assert isinstance(other, ConfigError)
-        assert "belongs to one event loop" in str(other)
-        await client.aclose()
-
-    asyncio.run(first())
 
 
 def turnwire_tasks() -> set[str]:
@@ -159,44 +140,6 @@ async def test_who_closes_later_waits_for_the_end_too() -> None:
         assert turnwire_tasks() == set()
         await closing
         assert turn.response is None
-
-
-async def test_a_client_is_closed_in_its_own_loop() -> None:
-    async with Peer() as peer, AsyncClient(base_url=peer.base_url) as client:
-        await client.responses.create(model="m", input="x")
-        with pytest.raises(ConfigError, match="belongs to one event loop: close it there"):
-            await asyncio.to_thread(asyncio.run, client.aclose())
-        # It is as good as before.
-        assert (await client.responses.create(model="m", input="x")).output_text == "x"
-        await client.aclose()
-        await asyncio.to_thread(asyncio.run, client.aclose())
-
-
-def test_after_a_fork_a_client_is_the_parents() -> None:
-    client = AsyncClient(base_url="http://127.0.0.1:1/v1")
-
-    async def use() -> str:
-        try:
-            await client.responses.create(model="m", input="x")
-        except TurnwireError as error:
-            return f"{type(error).__name__}: {error}"
-        return "it ran"
-
-    async def close() -> str:
-        await client.aclose()
-        return "closed"
-
-    with asyncio.Runner() as runner:
-        assert runner.run(use()).startswith("DialError")
-
-        def in_the_same_loop() -> str:
-            return f"{runner.run(use())}; {runner.run(close())}"
-
-        assert in_a_forked_process(in_the_same_loop) == (
-            "ConfigError: the client was used before a fork; make another one in each process;"
-            " closed"
-        )
-        runner.run(client.aclose())
 
 
 # Threads.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client.colours import error_of, until
+from client.colours import ONE_TRY, error_of, until
 from turnwire import (
     AsyncClient,
     AuthenticationError,
@@ -21,13 +22,19 @@ from turnwire import (
     TurnwireError,
     connect,
 )
-from turnwire.core.params import Params
 from turnwire.testing import Gate, Peer, Turns, answer, close, drop, error, refuse, wait
 
 if TYPE_CHECKING:
     from tests.client.conftest import Open
 
 pytestmark = pytest.mark.io
+
+
+@pytest.fixture
+def open_client(open_client: Open) -> Open:
+    """Return how to open a client that tries once."""
+    return partial(open_client, **ONE_TRY)
+
 
 KEY = "sk-not-for-logs"
 
@@ -258,25 +265,6 @@ async def test_a_key_function_that_never_returns(
         assert (type(raised), raised.delivery, peer.handshakes) == (kind, "queued", [])
 
 
-async def test_a_key_takes_from_the_time_of_its_turn() -> None:
-    loop = asyncio.get_running_loop()
-
-    async def key() -> str:
-        began = loop.time()
-        while loop.time() == began:  # noqa: ASYNC110  # the clock has no event
-            await asyncio.sleep(0)
-        return "key"
-
-    client = AsyncClient(base_url="http://127.0.0.1:1/v1", api_key=key)
-    start = client._runtime.starter(Params({}), [], transport="http", timeout=100)
-    _, asked, headers = await start()
-    assert headers["Authorization"] == "Bearer key"
-    assert asked.credential != ""
-    assert asked.deadlines.turn is not None
-    assert 0 < asked.deadlines.turn < 100
-    await client.aclose()
-
-
 async def test_a_key_function_of_a_plain_socket_that_never_returns() -> None:
     with pytest.raises(DialTimeout, match=r"within 0\.02 s"):
         async with connect(base_url="http://127.0.0.1:1/v1", api_key=for_ever, timeout=0.02):
@@ -414,7 +402,7 @@ def test_a_url_that_is_none(url: str) -> None:
     [
         ({"max_sockets": 0}, "max_sockets"),
         ({"lanes": 99}, "`lanes` must be True, False or None"),
-        ({"transport": "carrier pigeon"}, "'websocket' or 'http'"),
+        ({"transport": "carrier pigeon"}, "'auto', 'websocket' or 'http'"),
         ({"api_key": "secret\n"}, "api_key"),
         ({"default_headers": {"X-Mine": "se\r\ncret"}}, "default_headers"),
         ({"api_key": "k", "base_url": "http://me:secret@host/v1"}, "names a user"),

@@ -46,7 +46,7 @@ def script(create: Create) -> list[Step]:
 
 
 @pytest.mark.io
-@pytest.mark.parametrize("name", ["client", "chains"])
+@pytest.mark.parametrize("name", ["client", "chains", "recovery"])
 async def test_the_snippets_of_a_page_run(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ KEYWORDS: dict[str, dict[str, Any]] = {
     "SlowConsumer": {"limit_bytes": 5},
     "ToolLoopLimit": {"response": RESPONSE},
     "TurnError": {"code": "c", "partial": RESPONSE},
+    "UnansweredCalls": {"call_ids": ("c",)},
 }
 
 

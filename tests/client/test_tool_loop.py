@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client.colours import message, output_of, user
+from client.colours import ONE_TRY, message, output_of, user
 from turnwire import AsyncClient, ConfigError, ToolLoopLimit, TurnError, TurnInterrupted
 from turnwire.testing import (
     Create,
@@ -228,7 +228,7 @@ async def test_a_turn_that_fails_ends_the_loop_and_it_can_go_on(
     open_client: Open, steps: list[Step], kind: type[TurnError]
 ) -> None:
     script = Turns([call("add", {"a": 1, "b": 2}, call_id="c")], steps, [answer("done")])
-    async with Peer(script) as peer, open_client(peer) as client:
+    async with Peer(script) as peer, open_client(peer, **ONE_TRY) as client:
         chain = client.chain(model="m", tools=[add])
         with pytest.raises(kind):
             await chain.run("go")

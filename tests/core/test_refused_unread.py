@@ -52,8 +52,9 @@ class Shell:
             match action:
                 case Dial(connection):
                     self.dialled.append(connection)
-                case Send(connection, _, data):
+                case Send(connection, turn, data):
                     self.sent.append((connection, msgspec.json.decode(data)))
+                    self.pool.written(connection, turn, 0.0)
                 case Close(connection):
                     self.closed.append(connection)
                 case Deliver(_, event):
@@ -132,7 +133,7 @@ def test_a_server_that_repeats_itself_is_not_obeyed_for_ever() -> None:
 
 
 def test_a_keepalive_does_not_show_that_the_turn_was_taken() -> None:
-    shell = Shell(lanes=True)
+    shell = Shell(lanes=True, ping_interval=None)
     turn = shell.submit(a_turn("a"))
     shell.hear(shell.dial(), encoded(type="keepalive", sequence_number=1))
     assert (turn.delivery, shell.events) == ("writing", ["keepalive"])

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from turnwire.core.backoff import Backoff
 from turnwire.core.chain import Chain, ChainMiss
 from turnwire.core.request import Deadlines
 from turnwire.core.serving import Serving
@@ -75,12 +76,38 @@ def test_an_edited_answer_costs_a_full_resend_and_says_where() -> None:
     assert link(both.messages[-1]) == (None, 3)
 
 
-def test_an_unanswered_call_is_named() -> None:
+def test_an_unanswered_call_is_named_and_nothing_is_sent() -> None:
+    both, chain = pair(), Chain()
+    both.ask("Count.", chain=chain)
+    first = both.start().complete(calls=["a", "b"])
+    asked = both.ask(output("a"), chain=chain)
+    failure = asked.finish and asked.finish.failure
+    assert failure is not None
+    assert (asked.failure, failure.call_ids) == ("unanswered", ("b",))
+    assert (len(both.messages), asked.turn.model_runs, both.closed) == (1, 0, [])
+    both.ask(output("a"), output("b"), chain=chain)
+    assert link(both.messages[-1]) == (first, 2)  # the head still holds
+
+
+def test_unanswered_calls_are_left_out_if_their_caller_says_so() -> None:
     both, chain = pair(), Chain()
     both.ask("Count.", chain=chain)
     both.start().complete(calls=["a", "b"])
-    asked = both.ask(output("a"), chain=chain)
+    asked = both.ask(output("a"), chain=chain, unanswered="drop")
     assert asked.turn.chain_miss == ChainMiss("unanswered_call", field="b")
+    assert both.start().texts == ["Count.", "function_call", "of a"]
+
+
+def test_unanswered_calls_get_a_stub_if_their_caller_says_so() -> None:
+    both, chain = pair(), Chain()
+    both.ask("Count.", chain=chain)
+    first = both.start().complete(calls=["a", "b"])
+    asked = both.ask(output("a"), chain=chain, unanswered="stub")
+    assert (asked.turn.chain_miss, link(both.messages[-1])) == (None, (first, 2))
+    sent = both.messages[-1]["input"]
+    assert [item["call_id"] for item in sent] == ["a", "b"]
+    both.start().complete("Two, or one.")
+    assert chain.unanswered == []
 
 
 def test_two_chains_on_one_socket_never_swap_heads() -> None:
@@ -187,7 +214,7 @@ def test_an_incomplete_answer_stays_in_the_history_and_is_not_continued() -> Non
 
 
 def test_a_failed_turn_leaves_neither_a_head_nor_a_history() -> None:
-    both, chain = pair(), Chain()
+    both, chain = pair(retries=0), Chain()
     both.ask("One.", chain=chain)
     both.start().complete("1")
     failed = both.ask("Two.", chain=chain)
@@ -382,7 +409,7 @@ def test_the_age_limit_retires_the_socket_and_harms_no_turn() -> None:
 def test_a_lost_socket_ends_each_of_its_turns_whatever_the_code() -> None:
     for code in (1000, 1001, 1006, 1011):
         both = Pair(LANES)
-        asked = [both.ask("One."), both.ask("Two.")]
+        asked = [both.ask("One.", replay="never"), both.ask("Two.", replay="never")]
         first, _ = both.start(), both.start()
         first.emit("response.output_text.delta", delta="par", output_index=0, content_index=0)
         both.lose(first.connection, code)
@@ -395,7 +422,7 @@ def test_a_lost_socket_ends_each_of_its_turns_whatever_the_code() -> None:
 
 def test_a_turn_that_is_cut_off_knows_the_last_number_that_arrived() -> None:
     both = pair()
-    asked = both.ask("One.")
+    asked = both.ask("One.", replay="never")
     served = both.start()
     for _ in range(5):
         served.emit("response.output_text.delta", delta="x", output_index=0, content_index=0)
@@ -405,7 +432,7 @@ def test_a_turn_that_is_cut_off_knows_the_last_number_that_arrived() -> None:
 
 def test_garbage_closes_the_socket_and_ends_its_turns() -> None:
     both = Pair(LANES)
-    asked = both.ask("One.")
+    asked = both.ask("One.", replay="never")
     connection = both.start().connection
     both.receive(connection, b"[]")
     assert (asked.failure, both.closed) == ("protocol", [connection])
@@ -455,7 +482,7 @@ def test_a_turn_as_a_whole_has_a_limit_if_its_caller_sets_one() -> None:
 
 
 def test_a_failed_dial_fails_those_who_have_nothing_else() -> None:
-    both = pair(answers_dials=False)
+    both = pair(answers_dials=False, dial_backoff=Backoff(()))
     asked = both.ask("One.")
     both.refuse(both.dialing[0], 503, b'{"error":{"message":"full"}}')
     assert asked.failure == "refused"
@@ -521,7 +548,7 @@ def test_the_queue_is_bounded_in_bytes() -> None:
 
 
 def test_a_refused_post_is_the_turns_own_error() -> None:
-    both = pair()
+    both = pair(retries=0)
     asked = both.ask("One.", transport="http")
     connection = both.start().connection
     both.refuse(connection, 429, b'{"error":{"code":"rate_limit_exceeded","message":"later"}}')

@@ -7,21 +7,25 @@ from typing import Any
 
 import pytest
 
-from turnwire.core import connection, lane, turn
+from turnwire.core import breaker, connection, lane, turn
+from turnwire.core.breaker import BreakerSignal, BreakerState
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.lane import LaneSignal, LaneState
 from turnwire.core.machine import IllegalTransition, advance
+from turnwire.core.recovery import RULES, Cause, Delivery, Home, Recovery, Situation, decide
 from turnwire.core.turn import TERMINAL_STATES, TurnSignal, TurnState
 
 TABLES: dict[str, Any] = {
     "turn": (turn.TRANSITIONS, TurnState, TurnSignal),
     "lane": (lane.TRANSITIONS, LaneState, LaneSignal),
     "connection": (connection.TRANSITIONS, ConnectionState, ConnectionSignal),
+    "breaker": (breaker.TRANSITIONS, BreakerState, BreakerSignal),
 }
 TERMINAL = {
     "turn": TERMINAL_STATES,
     "lane": set(),  # a lane lives as long as its socket
     "connection": {ConnectionState.CLOSED},
+    "breaker": set(),  # it outlives every socket
 }
 
 
@@ -62,9 +66,9 @@ def test_a_turn_can_fail_and_be_cancelled_wherever_it_is(
     assert {turn.TRANSITIONS[state, signal] for state in live} == {outcome}
 
 
-def test_a_turn_is_written_again_only_before_its_output() -> None:
+def test_a_turn_that_has_ended_is_not_written_again() -> None:
     again = {state for state in TurnState if (state, TurnSignal.REQUEUE) in turn.TRANSITIONS}
-    assert again == {TurnState.WRITING, TurnState.ACCEPTED}
+    assert again == {TurnState.WRITING, TurnState.ACCEPTED, TurnState.OUTPUT}
 
 
 def test_a_turn_becomes_visible_and_never_less_so() -> None:
@@ -88,3 +92,56 @@ def test_a_socket_can_be_lost_and_closed_wherever_it_is(signal: ConnectionSignal
 def test_a_dirty_lane_is_freed_by_its_terminal_event_alone() -> None:
     ways = {signal for (state, signal) in lane.TRANSITIONS if state is LaneState.DRAINING}
     assert ways == {LaneSignal.END}
+
+
+# What may be done with a turn that was cut off or refused.
+
+SITUATIONS = [
+    Situation(cause, delivery, shown, id_known, home, *may)
+    for cause, delivery, shown, id_known, home in product(
+        Cause, Delivery, (False, True), (False, True), Home
+    )
+    for may in product((False, True), repeat=3)
+]
+AGAIN = {
+    Recovery.RESEND,
+    Recovery.RESEND_IN_FULL,
+    Recovery.RESEND_LATER,
+    Recovery.FALL_BACK,
+    Recovery.MOVE,
+}
+
+
+def test_every_rule_decides_something() -> None:
+    first = [next((rule for rule in RULES if rule.fits(each)), None) for each in SITUATIONS]
+    assert {rule for rule in RULES if rule not in first} == set()
+
+
+def test_what_was_perhaps_run_and_lost_is_run_again_only_if_that_is_allowed() -> None:
+    for each in SITUATIONS:
+        lost = each.cause is Cause.LOST and each.delivery is not Delivery.UNSENT
+        if lost and (each.shown or not each.may_repeat):
+            assert decide(each) in (Recovery.FAIL, Recovery.RESUME), each
+
+
+def test_after_output_nothing_but_a_loss_is_recovered() -> None:
+    for each in SITUATIONS:
+        if each.delivery is Delivery.OUTPUT and decide(each) in AGAIN:
+            assert (each.cause, each.shown, each.may_repeat) == (Cause.LOST, False, True), each
+
+
+def test_an_answer_and_our_own_limits_end_the_turn() -> None:
+    ends = {decide(each) for each in SITUATIONS if each.cause in (Cause.ANSWER, Cause.OURS)}
+    assert ends == {Recovery.FAIL}
+
+
+def test_a_turn_changes_to_http_only_if_it_may() -> None:
+    for each in SITUATIONS:
+        if decide(each) is Recovery.FALL_BACK:
+            assert each.may_fall_back, each
+
+
+def test_a_response_is_fetched_only_if_its_id_is_known() -> None:
+    for each in SITUATIONS:
+        if decide(each) is Recovery.RESUME:
+            assert (each.cause, each.id_known) == (Cause.LOST, True), each

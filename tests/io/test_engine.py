@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from turnwire.core.backoff import Backoff
 from turnwire.core.failure import FailureKind
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
@@ -16,7 +19,7 @@ from turnwire.core.settings import PoolSettings
 from turnwire.io.endpoint import Endpoint
 from turnwire.io.engine import Engine
 from turnwire.io.websocket import WebSocket
-from turnwire.testing import Gate, Peer, Turns, answer, deltas, silence, wait
+from turnwire.testing import Gate, Peer, Turns, answer, item, silence, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.io
 
-NONE = Deadlines(queue=None, first_event=None, turn=None)
+KEEPER = "turnwire-keeper"
+
+NONE = Deadlines(queue=None, write=None, first_event=None)
 
 
 @asynccontextmanager
@@ -34,7 +39,8 @@ async def running(
     peer: Peer, *, inbox_bytes: int = 2**20, key: Any = None, **settings: Any
 ) -> AsyncIterator[Engine]:
     endpoint = Endpoint(f"{peer.base_url}/responses", api_key=key)
-    engine = Engine(endpoint, PoolSettings(**settings), inbox_bytes=inbox_bytes, heartbeat=None)
+    limits = PoolSettings(**settings)
+    engine = Engine(endpoint, limits, inbox_bytes=inbox_bytes, client_bytes=2**26)
     try:
         yield engine
     finally:
@@ -73,8 +79,8 @@ async def test_a_turn_from_submission_to_its_end(transport: Any) -> None:
 @pytest.mark.parametrize(
     ("deadlines", "kind"),
     [
-        (Deadlines(queue=None, first_event=0.01, turn=None), FailureKind.FIRST_EVENT_TIMEOUT),
-        (Deadlines(queue=None, first_event=None, turn=0.01), FailureKind.TURN_TIMEOUT),
+        (replace(NONE, first_event=0.01), FailureKind.FIRST_EVENT_TIMEOUT),
+        (replace(NONE, turn=0.01), FailureKind.TURN_TIMEOUT),
     ],
 )
 async def test_the_timer_is_armed_for_the_next_deadline(
@@ -93,7 +99,7 @@ async def test_a_turn_that_finds_no_lane_in_time() -> None:
     async with Peer(script) as peer, running(peer, sockets=1, lanes=False) as engine:
         _, first = submitted(engine, request())
         await peer.wait_until(lambda: peer.model_runs == 1)
-        _, inbox = submitted(engine, request(deadlines=Deadlines(0.01, None, None)))
+        _, inbox = submitted(engine, request(deadlines=replace(NONE, queue=0.01)))
         failure = (await ended(inbox)).failure
         assert failure is not None
         assert failure.kind is FailureKind.QUEUE_TIMEOUT
@@ -103,10 +109,8 @@ async def test_a_turn_that_finds_no_lane_in_time() -> None:
 
 async def test_the_timer_is_armed_anew_for_an_earlier_deadline() -> None:
     async with Peer(lambda _: [silence()]) as peer, running(peer, lanes=True) as engine:
-        late = Deadlines(queue=None, first_event=None, turn=3600)
-        soon = Deadlines(queue=None, first_event=None, turn=0.01)
-        _, waiting = submitted(engine, request(deadlines=late))
-        _, inbox = submitted(engine, request(deadlines=soon))
+        _, waiting = submitted(engine, request(deadlines=replace(NONE, turn=3600)))
+        _, inbox = submitted(engine, request(deadlines=replace(NONE, turn=0.01)))
         await ended(inbox)
         assert waiting.finish is None
 
@@ -114,7 +118,7 @@ async def test_the_timer_is_armed_anew_for_an_earlier_deadline() -> None:
 async def test_the_timer_goes_on_after_it_has_rung() -> None:
     async with Peer(lambda _: [silence()]) as peer, running(peer, lanes=True) as engine:
         inboxes = [
-            submitted(engine, request(deadlines=Deadlines(None, None, seconds)))[1]
+            submitted(engine, request(deadlines=replace(NONE, turn=seconds)))[1]
             for seconds in (0.01, 0.02, 0.03)
         ]
         for inbox in inboxes:
@@ -123,7 +127,8 @@ async def test_the_timer_goes_on_after_it_has_rung() -> None:
 
 async def test_a_dial_has_its_own_limit() -> None:
     gate = Gate()
-    async with Peer(handshake=wait(gate)) as peer, running(peer, dial=0.01) as engine:
+    once = {"dial": 0.01, "dial_backoff": Backoff(())}
+    async with Peer(handshake=wait(gate)) as peer, running(peer, **once) as engine:
         _, inbox = submitted(engine, request())
         failure = (await ended(inbox)).failure
         assert failure is not None
@@ -149,7 +154,9 @@ async def test_nothing_is_handed_out_after_a_cancel() -> None:
 
 
 async def test_a_turn_over_its_limit_fails_alone() -> None:
-    script = Turns([deltas(100), silence()], [answer("fine")])
+    script = Turns(
+        [*(item(type="note", text="x" * 200) for _ in range(40)), silence()], [answer("fine")]
+    )
     async with Peer(script) as peer, running(peer, inbox_bytes=5_000, lanes=True) as engine:
         _, inbox = submitted(engine, request())
         failure = (await ended(inbox)).failure
@@ -192,26 +199,24 @@ async def test_a_mistake_while_dialing_leaves_nobody_waiting(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("ours")
 
-    async with Peer() as peer, running(peer) as engine:
+    async with Peer() as peer, running(peer, dial_backoff=Backoff(())) as engine:
         monkeypatch.setattr("turnwire.io.engine.WebSocket.dial", broken)
         _, inbox = submitted(engine, request())
         failure = (await ended(inbox)).failure
         assert failure is not None
         assert (failure.kind, "internal error" in failure.message) == (FailureKind.DIAL, True)
-        assert [record.exc_info is not None for record in caplog.records] == [True]
+        errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert [record.exc_info is not None for record in errors] == [True]
 
 
-async def test_a_post_has_the_headers_that_it_was_submitted_with() -> None:
+async def test_each_post_signs_in_for_itself() -> None:
     keys = iter(["one", "two"])
     async with Peer() as peer, running(peer, key=lambda: next(keys)) as engine:
-        signed_in = [await engine.sign_in() for _ in range(2)]
-        for headers, credential in reversed(signed_in):
-            asked = request(transport="http", credential=credential)
-            taken = engine.submit(asked, headers)
-            assert taken is not None
-            await ended(taken[1])
+        for _ in range(2):
+            _, inbox = submitted(engine, request(transport="http"))
+            await ended(inbox)
         sent = [post.headers["authorization"] for post in peer.posts]
-        assert sent == ["Bearer two", "Bearer one"]
+        assert sent == ["Bearer one", "Bearer two"]
 
 
 async def test_turns_are_written_in_the_order_of_their_submission() -> None:
@@ -230,10 +235,10 @@ async def test_turns_are_written_in_the_order_of_their_submission() -> None:
 async def test_a_task_that_is_cancelled_from_outside_ends_its_turns(transport: Any) -> None:
     script = Turns([answer("a"), silence()], [answer("again")])
     async with Peer(script) as peer, running(peer) as engine:
-        _, inbox = submitted(engine, request(transport=transport))
+        _, inbox = submitted(engine, request(transport=transport, replay="never"))
         await peer.wait_until(lambda: peer.model_runs == 1)
         for task in asyncio.all_tasks():
-            if task.get_name().startswith("turnwire"):
+            if task.get_name() in tasks_left() - {KEEPER}:
                 task.cancel()
         failure = (await ended(inbox)).failure
         assert failure is not None
@@ -252,7 +257,7 @@ async def test_a_socket_that_takes_no_more_messages_is_lost(
     async with Peer(lambda _: [silence()]) as peer, running(peer) as engine:
         with monkeypatch.context() as patch:
             patch.setattr(WebSocket, "send_now", broken)
-            _, inbox = submitted(engine, request())
+            _, inbox = submitted(engine, request(replay="never"))
             failure = (await ended(inbox)).failure
         assert failure is not None
         assert (failure.kind, failure.close_reason) == (FailureKind.LOST, "it takes no more")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from turnwire.core.failure import CloseInfo
 from turnwire.io import http
-from turnwire.io.http import post
+from turnwire.io.http import Exchange, Whole, perform
 from turnwire.io.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -44,15 +44,21 @@ def says(head: Head, *pieces: bytes) -> Talk:
 
 async def exchange(
     session: aiohttp.ClientSession, address: str
-) -> tuple[CloseInfo | Refusal, bytes]:
+) -> tuple[CloseInfo | Refusal | Whole, bytes]:
     got: list[bytes] = []
 
     def piece(data: bytes) -> bool:
         got.append(data)
         return True
 
-    end = await post(session, f"http://{address}/v1/responses", {}, BODY, piece)
+    end = await post(session, f"http://{address}/v1/responses", piece=piece)
     return end, b"".join(got)
+
+
+async def post(
+    session: aiohttp.ClientSession, url: str, body: bytes | None = BODY, **members: Any
+) -> CloseInfo | Refusal | Whole:
+    return await perform(session, Exchange(url, {}, **{"piece": bool} | members, body=body))
 
 
 async def test_a_stream_is_handed_out_as_it_comes(
@@ -178,7 +184,8 @@ async def test_a_connection_that_takes_too_long_was_none(
     async with serve(talk) as address:
         proxy = Proxy(f"http://{address}", tunnels=True)
         url = "https://host.invalid/?api-key=hidden"
-        end = await post(session, url, {}, BODY, bool, proxy=proxy, dial_timeout=0.02)
+        end = await post(session, url, proxy=proxy, dial_timeout=0.02)
+    assert isinstance(end, CloseInfo)
     assert (end.code, end.reached, end.timed_out) == (None, False, True)
     assert end.reason.startswith("no connection in time through the proxy http://127.0.0.1:")
 
@@ -195,7 +202,7 @@ async def test_a_body_of_some_mebibytes_goes_without_a_warning(
         writer.write(CHUNKED + b"0\r\n\r\n")
 
     async with serve(talk) as address:
-        assert await post(session, f"http://{address}/", {}, body, bool) == CloseInfo(None)
+        assert await post(session, f"http://{address}/", body) == CloseInfo(None)
     assert got == [body]
 
 
@@ -210,7 +217,7 @@ async def test_nothing_is_handed_out_after_the_turn_has_ended(
         return False
 
     async with serve(says(head, *pieces)) as address:
-        await post(session, f"http://{address}/", {}, BODY, piece)
+        await post(session, f"http://{address}/", piece=piece)
     assert len(got) == 1
 
 
@@ -227,7 +234,7 @@ async def test_the_tail_of_a_stream_is_not_waited_for_long(
         await reader.read()  # and stays
 
     async with serve(talk) as address:
-        end = await post(session, f"http://{address}/", {}, BODY, lambda _: False)
+        end = await post(session, f"http://{address}/", piece=lambda _: False)
     assert end == CloseInfo(None)
 
 
@@ -243,5 +250,5 @@ async def test_a_connection_is_used_again(
 
     async with serve(talk) as address:
         for _ in range(2):
-            await post(session, f"http://{address}/", {}, BODY, lambda _: False)
+            await post(session, f"http://{address}/", piece=lambda _: False)
     assert len(dialled) == 1

@@ -290,23 +290,31 @@ def test_a_portal_that_nobody_closed_ends_and_says_so() -> None:
 # Forks.
 
 
-def test_after_a_fork_the_portal_is_the_parents(portal: Portal) -> None:
+def test_after_a_fork_the_portal_begins_anew(portal: Portal) -> None:
     portal.call(nothing())
 
     def use() -> str:
-        try:
-            portal.call(nothing())
-        except ConfigError as error:
-            portal.close()
-            return f"{error} ({portal.closed}, {portal.look(os.getppid) == parent})"
-        return "it ran"
+        looked = portal.look(os.getppid) == parent
+        name = portal.call(name_of_thread())
+        portal.close()
+        return f"{name}, {looked}, {portal.closed}, {portal_threads()}"
 
     parent = os.getpid()
     with portal._lock:  # as another thread may hold it
         said = in_a_forked_process(use)
-    assert (
-        said == "the client was used before a fork; make another one in each process (True, True)"
-    )
+    assert said == "turnwire-portal, True, True, []"
+    assert portal.call(name_of_thread()) == "turnwire-portal"
+    assert not portal.closed
+
+
+def test_after_a_fork_the_portal_can_be_closed_without_being_used(portal: Portal) -> None:
+    portal.call(nothing())
+
+    def close() -> str:
+        portal.close()
+        return f"{portal.closed}"
+
+    assert in_a_forked_process(close) == "True"
     assert portal.call(name_of_thread()) == "turnwire-portal"
 
 

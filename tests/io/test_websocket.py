@@ -164,16 +164,17 @@ async def test_messages_are_written_in_order(session: aiohttp.ClientSession) -> 
     async with Peer(lambda _: [silence()]) as peer:
         socket = await dial(session, peer.websocket_url)
         expected = [encoded(stream_id=f"lane-{number}") for number in range(30)]
-        for data in expected[:10]:
-            socket.send(data)
-        writing = asyncio.create_task(socket.write())
-        for data in expected[10:]:
-            socket.send(data)
+        written: list[int] = []
+        for turn, data in enumerate(expected[:10]):
+            socket.send(turn, data)
+        writing = asyncio.create_task(socket.write(written.append))
+        for turn, data in enumerate(expected[10:], 10):
+            socket.send(turn, data)
         await peer.wait_until(lambda: len(peer.creates) == 30)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         await socket.close()
-        assert peer.connections[0].raw == expected
+        assert (peer.connections[0].raw, written) == (expected, list(range(30)))
 
 
 async def test_a_message_of_five_mebibytes_passes(session: aiohttp.ClientSession) -> None:

@@ -4,6 +4,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -13,14 +14,23 @@ from rich.markup import escape
 import turnwire
 from turnwire.cli.ask import DEMO_MODEL, Question, ask, read_prompt, why_not_whole
 from turnwire.cli.demo.command import QUESTION, Demonstration, demo
+from turnwire.cli.doctor.case import Told
+from turnwire.cli.doctor.command import doctor
+from turnwire.cli.doctor.verdict import MEANINGS as DOCTOR_MEANINGS
 from turnwire.cli.exits import MEANINGS, ExitCode, complain, exits
+from turnwire.cli.record import EXAMPLES as RECORD_EXAMPLES
+from turnwire.cli.record import record_command
 from turnwire.cli.serve import serve
 from turnwire.cli.terminal import writing
 from turnwire.gateway import Settings
 
-_EXIT_CODES: Final = "\n".join(
-    ["[bold]Exit codes[/bold]", *(f"  {code.value:>3}  {said}" for code, said in MEANINGS.items())]
-)
+
+def _exit_codes(meanings: Mapping[ExitCode, str]) -> str:
+    lines = (f"  {code.value:>3}  {said}" for code, said in meanings.items())
+    return "\n".join(["[bold]Exit codes[/bold]", *lines])
+
+
+_EXIT_CODES: Final = _exit_codes(MEANINGS)
 
 
 def _examples(*examples: str) -> str:
@@ -51,6 +61,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
                 'turnwire ask --tools files "List files"  with tools for this folder',
                 "turnwire serve                           the gateway, for any client",
                 "turnwire demo                            three transports, measured",
+                "turnwire doctor                          why WebSocket mode works or not",
             ),
             _EXIT_CODES,
         )
@@ -124,8 +135,9 @@ def ask_command(
         Path, typer.Option(help="The folder for --tools files; the model cannot leave it.")
     ] = Path(),
     transport: Annotated[
-        Literal["websocket", "http"], typer.Option(help="How turns travel.")
-    ] = "websocket",
+        Literal["auto", "websocket", "http"],
+        typer.Option(help="How turns travel; auto: HTTP where WebSocket does not work."),
+    ] = "auto",
     reasoning: Annotated[
         Literal["auto", "concise", "detailed"] | None,
         typer.Option(help="Ask for a summary of the reasoning; shown dim on a terminal."),
@@ -196,6 +208,14 @@ def serve_command(
     websocket: Annotated[
         bool, typer.Option("--websocket/--no-websocket", help="Whether upgrades are accepted.")
     ] = True,
+    linger: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds that a stored turn runs on when its client has gone, so that it can be"
+            " fetched.",
+        ),
+    ] = 0.0,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="What to log on stderr.")
     ] = "warning",
@@ -211,6 +231,7 @@ def serve_command(
             allowed_origins=tuple(allow_origin or ()),
             allowed_hosts=tuple(allow_host or ()),
             websocket=websocket,
+            linger=linger,
         )
         serve(settings, log_level)
 
@@ -270,6 +291,73 @@ def demo_command(
             )
         )
         raise typer.Exit(code)
+
+
+@app.command(
+    "doctor",
+    epilog="\n\n".join(
+        (
+            _examples(
+                "turnwire doctor                          the server that ask would use",
+                "turnwire doctor --base-url http://127.0.0.1:8080/v1",
+                "turnwire doctor --api-key-env GATEWAY_KEY --base-url https://host/v1",
+                "turnwire doctor --json | jq .checks.handshake",
+            ),
+            _exit_codes(DOCTOR_MEANINGS),
+        )
+    ),
+)
+def doctor_command(
+    *,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="The server; by default OPENAI_BASE_URL, else the hosted service.",
+        ),
+    ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The environment variable with the key; by default OPENAI_API_KEY.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The model for warm-ups, which run none; by default OPENAI_MODEL, else the first"
+            " that the server lists.",
+        ),
+    ] = None,
+    probe_size: Annotated[
+        bool,
+        typer.Option("--probe-size", help="Send 16 MiB to find out how large a message may be."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of lines.")
+    ] = False,
+) -> None:
+    """Find out why WebSocket mode works with a server, or why it does not.
+
+    It looks at configuration, route, handshake, key, turns and HTTP, within 30 seconds.
+    No model runs on servers that follow the protocol.
+    """
+    with exits():
+        told = Told(
+            base_url=base_url,
+            api_key_env=api_key_env,
+            model=model,
+            probe_size=probe_size,
+            as_json=as_json,
+        )
+        raise typer.Exit(doctor(told))
+
+
+app.command("record", epilog="\n\n".join((_examples(*RECORD_EXAMPLES), _EXIT_CODES)))(
+    record_command
+)
 
 
 logging.getLogger("turnwire").addHandler(logging.NullHandler())  # stderr is for people

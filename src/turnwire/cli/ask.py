@@ -34,7 +34,7 @@ class Question:
     instructions: str | None = None
     tools: Literal["files"] | None = None
     root: Path = Path()
-    transport: Transport = "websocket"
+    transport: Transport = "auto"
     reasoning: str | None = None
     timeout: float | None = None
     max_turns: int = 50
@@ -106,6 +106,8 @@ async def ask(question: Question) -> Response:
                 timeout=question.timeout,
                 on_event=screen.show,
             )
+            if client.statistics().fallbacks:
+                screen.note(f"over HTTP: {client.health().reason or 'no socket would do'}")
             if not screen.said_text:  # a server that sends no deltas
                 screen.say(response.output_text)
     return response

@@ -15,6 +15,7 @@ from turnwire.errors import (
     ConfigError,
     ConnectionLost,
     DialTimeout,
+    ProgressTimeout,
     QueueTimeout,
     ToolLoopLimit,
     TransportError,
@@ -46,7 +47,7 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final = {
     ExitCode.OK: "all went well",
-    ExitCode.TURN_FAILED: "a turn failed, --max-turns was reached, or demo runs are not comparable",
+    ExitCode.TURN_FAILED: "a turn failed, --max-turns was reached, or a result is of no use",
     ExitCode.USAGE: "an option, the environment or the prompt is wrong; nothing was sent",
     ExitCode.UNREACHABLE: "the server cannot be reached or refused the key; or a port is taken",
     ExitCode.INTERRUPTED: "the answer was cut off; what had come is on stdout",
@@ -94,7 +95,7 @@ def exit_code_of(error: TurnwireError) -> ExitCode:
     match error:
         case ConfigError():
             return ExitCode.UNREACHABLE if _is_of_the_system(error) else ExitCode.USAGE
-        case TurnTimeout() | ConnectionLost():
+        case TurnTimeout() | ProgressTimeout() | ConnectionLost():
             return ExitCode.INTERRUPTED
         case TransportError() | TurnError(status=401):
             return ExitCode.UNREACHABLE

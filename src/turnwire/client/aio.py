@@ -4,115 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from turnwire.client.chain import AsyncChain
-from turnwire.client.checking import (
-    checked_choice,
-    checked_count,
-    checked_limit,
-    checked_seconds,
-    checked_transport,
-)
-from turnwire.client.config import Config, endpoint_of, knows_lanes
+from turnwire.client.chain import AsyncChain, Ways
+from turnwire.client.options import ClientOptions, config_of
 from turnwire.client.params import TurnParams, encode_input
 from turnwire.client.runtime import Runtime
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
-from turnwire.core.request import Deadlines
-from turnwire.core.settings import PoolSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from turnwire.client.params import Input
     from turnwire.client.tools import Tool
-    from turnwire.core.request import Transport
+    from turnwire.core.answers import Unanswered
+    from turnwire.core.breaker import Health
+    from turnwire.core.history import HistoryItem
+    from turnwire.core.request import Replay, Transport
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Response
-    from turnwire.io.endpoint import ApiKey
 
 
 class AsyncClient:
-    """A client of a Responses server over WebSocket, or HTTP.
+    """A client of a Responses server over WebSocket, and over HTTP where that does not work.
 
     It keeps up to ``max_sockets`` sockets open and puts each turn on a lane of one of them.
-    Belongs to the event loop and the process in which it is first used.
+    Several event loops may use it: each has sockets of its own.  So has a process that was forked
+    off.
 
     Args:
-        api_key: A key, or a callable or async callable that returns one at every dial and every
-            POST; by default ``OPENAI_API_KEY``.  Servers given by ``base_url`` may need none: an
-            empty text is no key.
-        base_url: By default ``OPENAI_BASE_URL``, else the hosted service.
-        organization: By default ``OPENAI_ORG_ID``.
-        project: By default ``OPENAI_PROJECT_ID``.
-        default_headers: Sent with every dial and every POST.
-        transport: ``websocket``, or ``http`` for POST with server-sent events.
-        timeout: Seconds from a turn's submission to its terminal event; None for no limit.
-        dial_timeout: Seconds for a dial; also for a new connection of a POST, and for its key.
-        first_event_timeout: Seconds from a turn's write to the server's first event.
-        queue_timeout: Seconds that a turn waits for a lane.
-        ping_interval: Seconds without any data after which a socket is pinged; after half as many
-            more without any data it is lost.  None for no pings.
-        max_sockets: Sockets at most.
-        lanes: Whether the server knows ``stream_id``; None to find out when turns first overlap.
-        buffer_bytes: How much of a turn may wait to be read before the turn fails.
-        queue_bytes: How much may wait to be sent before turns are refused.
-        trust_env: Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like are heeded, by both
-            transports; they are read now.
+        **options: See :class:`~turnwire.ClientOptions`; ``api_key``, ``base_url``, ``timeout``
+            and their like are the official SDK's.
 
     Raises:
-        ConfigError: An argument is missing or wrong.
+        ConfigError: An option is missing, unknown or wrong.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: ApiKey | None = None,
-        base_url: str | None = None,
-        organization: str | None = None,
-        project: str | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        transport: Transport = "websocket",
-        timeout: float | None = None,
-        dial_timeout: float = 5.0,
-        first_event_timeout: float | None = 30.0,
-        queue_timeout: float | None = 60.0,
-        ping_interval: float | None = 20.0,
-        max_sockets: int = 4,
-        lanes: bool | None = None,
-        buffer_bytes: int = 16 * 2**20,
-        queue_bytes: int = 64 * 2**20,
-        trust_env: bool = True,
-    ) -> None:
-        endpoint = endpoint_of(
-            api_key=api_key,
-            base_url=base_url,
-            organization=organization,
-            project=project,
-            default_headers=default_headers,
-            trust_env=trust_env,
-        )
-        if checked_choice("lanes", lanes) is None:
-            lanes = knows_lanes(endpoint)
-        config = Config(
-            endpoint=endpoint,
-            pool=PoolSettings(
-                sockets=checked_count("max_sockets", max_sockets),
-                lanes=lanes,
-                dial=checked_seconds("dial_timeout", dial_timeout),
-                queue_bytes=checked_count("queue_bytes", queue_bytes),
-                deadlines=Deadlines(
-                    queue=checked_limit("queue_timeout", queue_timeout),
-                    first_event=checked_limit("first_event_timeout", first_event_timeout),
-                    turn=checked_limit("timeout", timeout),
-                ),
-            ),
-            transport=checked_transport(transport),
-            inbox_bytes=checked_count("buffer_bytes", buffer_bytes),
-            heartbeat=checked_limit("ping_interval", ping_interval),
-        )
-        self._runtime = Runtime(config)
+    def __init__(self, **options: Unpack[ClientOptions]) -> None:
+        self._runtime = Runtime(config_of(options))
         self.responses = AsyncResponses(self._runtime)
 
     def chain(
@@ -120,6 +50,8 @@ class AsyncClient:
         *,
         tools: Sequence[Tool] | None = None,
         transport: Transport | None = None,
+        replay: Replay | None = None,
+        unanswered_calls: Unanswered | None = None,
         **params: Unpack[TurnParams],
     ) -> AsyncChain:
         """Start a chain.
@@ -127,12 +59,48 @@ class AsyncClient:
         Args:
             tools: Python functions, sync or async, and tools as dicts.
             transport: If other than the client's.
+            replay: If other than the client's.
+            unanswered_calls: If other than the client's.
             **params: Parameters of every turn: ``model``, ``instructions`` and so on.
 
         Raises:
             ConfigError: A tool or a parameter is wrong.
         """
-        return AsyncChain(self._runtime, tools, transport, params)
+        ways = Ways(transport, replay, unanswered_calls)
+        return AsyncChain(self._runtime, tools, ways, params)
+
+    def load_chain(
+        self,
+        dump: bytes,
+        *,
+        tools: Sequence[Tool] | None = None,
+        transport: Transport | None = None,
+        replay: Replay | None = None,
+        unanswered_calls: Unanswered | None = None,
+        **params: Unpack[TurnParams],
+    ) -> AsyncChain:
+        """Go on with a chain that was dumped, in this process or another one.
+
+        A stored response is continued if parameters and credential are the same; otherwise the
+        next turn sends everything, and ``turn.chain_miss`` says why.
+
+        Args:
+            dump: What :meth:`AsyncChain.dump` returned.
+            tools: As for :meth:`chain`; functions cannot be dumped.
+            transport: As for :meth:`chain`.
+            replay: As for :meth:`chain`.
+            unanswered_calls: As for :meth:`chain`.
+            **params: As for :meth:`chain`.
+
+        Raises:
+            ConfigError: It is no dump, or a tool or a parameter is wrong.
+        """
+        ways = Ways(transport, replay, unanswered_calls)
+        return AsyncChain(self._runtime, tools, ways, params, dump=dump)
+
+    def health(self) -> Health:
+        """Say whether WebSocket mode works, as far as is known, and when it is tried again."""
+        return self._runtime.health()
 
     def statistics(self) -> PoolStatistics:
         """Return counters of sockets, turns and chains; they can be read after closing too."""
@@ -141,11 +109,8 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close everything; turns that run end with an error, at once.
 
-        Sockets get one second for their goodbyes.  If this is cancelled the end goes on; whoever
-        calls it again waits for the same end.
-
-        Raises:
-            ConfigError: The client belongs to another event loop.
+        Sockets get one second for their goodbyes, also those of other event loops that run.  If
+        this is cancelled the end goes on; whoever calls it again waits for the same end.
         """
         await self._runtime.aclose()
 
@@ -178,6 +143,7 @@ class AsyncResponses:
         generate: bool | None = None,
         transport: Transport | None = None,
         timeout: float | None = None,
+        replay: Replay | None = None,
         **params: Unpack[TurnParams],
     ) -> Response: ...
 
@@ -192,6 +158,7 @@ class AsyncResponses:
         generate: bool | None = None,
         transport: Transport | None = None,
         timeout: float | None = None,
+        replay: Replay | None = None,
         **params: Unpack[TurnParams],
     ) -> AsyncTurn: ...
 
@@ -205,6 +172,7 @@ class AsyncResponses:
         generate: bool | None = None,
         transport: Transport | None = None,
         timeout: float | None = None,
+        replay: Replay | None = None,
         **params: Unpack[TurnParams],
     ) -> Response | AsyncTurn:
         """Run one turn and return its response, or with ``stream=True`` the turn itself.
@@ -217,6 +185,8 @@ class AsyncResponses:
             generate: False for a warm-up.
             transport: If other than the client's.
             timeout: Seconds from submission to the terminal event.
+            replay: Whether it may be sent again after it was perhaps run; if other than the
+                client's.
             **params: See :class:`~turnwire.client.params.TurnParams`.
 
         Raises:
@@ -230,6 +200,7 @@ class AsyncResponses:
             generate=generate,
             transport=transport,
             timeout=timeout,
+            replay=replay,
             **params,
         )
         if stream:
@@ -246,6 +217,7 @@ class AsyncResponses:
         generate: bool | None = None,
         transport: Transport | None = None,
         timeout: float | None = None,
+        replay: Replay | None = None,
         **params: Unpack[TurnParams],
     ) -> AsyncTurn:
         """Make a turn for ``async with``; arguments and errors as in :meth:`create`."""
@@ -254,12 +226,16 @@ class AsyncResponses:
         encoded = self._runtime.encode_params(given, transport)
         items = encode_input(input) if input is not None else None
 
-        start = self._runtime.starter(
-            encoded,
-            items,
-            transport=transport,
-            timeout=timeout,
-            previous_response_id=previous_response_id,
-            warm_up=generate is False,
-        )
-        return AsyncTurn(start)
+        def turn(items: list[HistoryItem] | None) -> AsyncTurn:
+            start = self._runtime.starter(
+                encoded,
+                items,
+                transport=transport,
+                timeout=timeout,
+                replay=replay,
+                previous_response_id=previous_response_id,
+                warm_up=generate is False,
+            )
+            return AsyncTurn(start, lambda more: turn([*(items or ()), *more]))
+
+        return turn(items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import msgspec
 
@@ -12,6 +12,7 @@ from turnwire.client.params import TurnParams, encode_input, extra_fields
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
 from turnwire.core.chain import Chain
+from turnwire.core.dump import BadDump, dump, load
 from turnwire.errors import ConfigError, ToolLoopLimit
 from turnwire.events.conversion import assistant_message
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from turnwire.client.params import Input
     from turnwire.client.runtime import Runtime
     from turnwire.client.tools import Tool
-    from turnwire.core.request import Transport
+    from turnwire.core.answers import Unanswered
+    from turnwire.core.history import HistoryItem
+    from turnwire.core.request import Replay, Transport
+    from turnwire.core.statistics import ChainStatistics
     from turnwire.events import Event, Response
     from turnwire.events.conversion import ToolCall
 
@@ -30,6 +34,14 @@ _NOT_IN_CHAINS = {
     "generate": "use `warm_up`",
     "previous_response_id": "the chain keeps it",
 }
+
+
+class Ways(NamedTuple):
+    """How a chain's turns travel, where that is other than the client's way."""
+
+    transport: Transport | None = None
+    replay: Replay | None = None
+    unanswered: Unanswered | None = None
 
 
 class AsyncChain:
@@ -44,16 +56,18 @@ class AsyncChain:
         self,
         runtime: Runtime,
         tools: Sequence[Tool] | None,
-        transport: Transport | None,
+        ways: Ways,
         params: TurnParams,
+        *,
+        dump: bytes | None = None,
     ) -> None:
         _check(params)
         self._runtime = runtime
-        self._transport: Transport | None = transport
+        self._ways = ways
         self._toolbox = Toolbox(tools or ())
         self._given: dict[str, Any] = {**params, "tools": self._toolbox.definitions() or None}
-        self._chain = Chain()
-        self._params = runtime.encode_params(self._given, transport)
+        self._chain = Chain() if dump is None else _loaded(dump)
+        self._params = runtime.encode_params(self._given, ways.transport)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -73,6 +87,19 @@ class AsyncChain:
         tools that only you can run, begin the next input with their outputs.
         """
         return [call_id for call_id in self._chain.unanswered if call_id is not None]
+
+    @property
+    def statistics(self) -> ChainStatistics:
+        """Counters of this chain's turns, since it was made, forked or loaded."""
+        return self._chain.statistics.copy()
+
+    def dump(self) -> bytes:
+        """Return the chain as bytes, for ``client.load_chain`` in this process or another one.
+
+        They hold the whole history, so they are as confidential as that, and no key.  A turn that
+        runs is not in them.
+        """
+        return dump(self._chain)
 
     def fork(self) -> AsyncChain:
         """Return a chain with the same past and its own future."""
@@ -156,8 +183,8 @@ class AsyncChain:
             checked_listener(on_event)
         for turns_left in reversed(range(max_turns)):
             async with self.turn(input, transport=transport, timeout=timeout, **params) as turn:
-                async for event in turn:
-                    if on_event is not None:
+                if on_event is not None:
+                    async for event in turn:
                         on_event(event)
                 response = await turn.get_final_response()
             calls = self._calls_to_run(response)
@@ -190,19 +217,33 @@ class AsyncChain:
     ) -> AsyncTurn:
         given = new if history is None else history
         items = encode_input(() if given is None else given)
-        chosen = self._transport if transport is None else transport
-        start = self._runtime.starter(
-            self._runtime.encode_params({**self._given, **params}, chosen)
-            if params
-            else self._params,
-            items,
-            transport=chosen,
-            timeout=timeout,
-            chain=self._chain,
-            whole=history is not None,
-            warm_up=params.get("generate") is False,
-        )
-        return AsyncTurn(start)
+        chosen = self._ways.transport if transport is None else transport
+        encoded = self._params
+        if params:
+            encoded = self._runtime.encode_params({**self._given, **params}, chosen)
+
+        def turn(items: list[HistoryItem]) -> AsyncTurn:
+            start = self._runtime.starter(
+                encoded,
+                items,
+                transport=chosen,
+                timeout=timeout,
+                replay=self._ways.replay,
+                unanswered=self._ways.unanswered,
+                chain=self._chain,
+                whole=history is not None,
+                warm_up=params.get("generate") is False,
+            )
+            return AsyncTurn(start, lambda more: turn([*items, *more]))
+
+        return turn(items)
+
+
+def _loaded(data: bytes) -> Chain:
+    try:
+        return load(data)
+    except BadDump as error:
+        raise ConfigError(str(error)) from error
 
 
 def _check(params: TurnParams) -> None:

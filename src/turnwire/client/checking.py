@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from turnwire.core.request import Transport
     from turnwire.events import Event
 
+W = TypeVar("W", bound=object)
 
-def checked_transport(transport: Transport) -> Transport:
-    """Return the transport.
+
+def checked_word(name: str, given: W, words: Sequence[str]) -> W:
+    """Return one of a few words.
 
     Raises:
-        ConfigError: There is no such transport.
+        ConfigError: It is none of them.
     """
-    if transport not in ("websocket", "http"):
-        raise ConfigError(f"`transport` must be 'websocket' or 'http', not {transport!r}")
-    return transport
+    if given not in words:
+        *others, last = (repr(word) for word in words)
+        raise ConfigError(f"`{name}` must be {', '.join(others)} or {last}, not {given!r}")
+    return given
 
 
 def checked_limit(name: str, seconds: object) -> float | None:
@@ -48,16 +50,16 @@ def checked_seconds(name: str, seconds: object) -> float:
     return seconds
 
 
-def checked_count(name: str, count: object) -> int:
+def checked_count(name: str, count: object, *, least: int = 1) -> int:
     """Return a number of things or of bytes.
 
     Raises:
-        ConfigError: It is no whole number above zero.
+        ConfigError: It is no whole number, or too small.
     """
     if isinstance(count, bool) or not isinstance(count, int):
         raise ConfigError(f"`{name}` must be a whole number, not {type(count).__name__}")
-    if count < 1:
-        raise ConfigError(f"`{name}` must be at least 1, not {count}")
+    if count < least:
+        raise ConfigError(f"`{name}` must be at least {least}, not {count}")
     return count
 
 

@@ -1,37 +1,24 @@
-"""What a client is told once: where the server is, who we are, and the limits."""
+"""Where the server is, who we are, and the way there: arguments and environment."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import ssl
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from turnwire.errors import ConfigError
 from turnwire.io.endpoint import ApiKey, Endpoint, fits_header
-from turnwire.io.proxy import UnusableProxy, proxy_from_environment
+from turnwire.io.proxy import UnusableProxy, proxy_at, proxy_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from turnwire.core.request import Transport
-    from turnwire.core.settings import PoolSettings
     from turnwire.io.proxy import Proxy
 
 DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _HOSTS_WITH_LANES: Final = frozenset({"api.openai.com"})  # docs/protocol/lanes.md
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Everything that a client needs to make an engine."""
-
-    endpoint: Endpoint
-    pool: PoolSettings
-    transport: Transport
-    inbox_bytes: int
-    heartbeat: float | None
 
 
 def endpoint_of(
@@ -41,12 +28,15 @@ def endpoint_of(
     organization: str | None = None,
     project: str | None = None,
     default_headers: Mapping[str, str] | None = None,
+    proxy: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
     trust_env: bool = True,
 ) -> Endpoint:
     """Resolve arguments and environment as the official SDK does: only None means "not given".
 
     Raises:
-        ConfigError: No key for a server that needs one, or a URL that is none.
+        ConfigError: No key for a server that needs one, a URL that is none, or a way to it that
+            cannot be gone.
     """
     if base_url is None:
         base_url = _environment("OPENAI_BASE_URL")
@@ -76,7 +66,8 @@ def endpoint_of(
         url,
         api_key=api_key,
         headers={name: value for name, value in headers.items() if value is not None},
-        proxy=_proxy(url) if trust_env else None,
+        proxy=_proxy(url, proxy, trust_env=trust_env),
+        ssl_context=_client_context(ssl_context),
     )
 
 
@@ -88,11 +79,30 @@ def _given(argument: str | None, name: str) -> str | None:
     return _environment(name) if argument is None else argument or None
 
 
-def _proxy(url: str) -> Proxy | None:
+def _proxy(url: str, named: object, *, trust_env: bool) -> Proxy | None:
+    if named is not None and not isinstance(named, str):
+        raise ConfigError(
+            f'`proxy` must be a URL such as "http://host:3128", not {type(named).__name__}'
+        )
     try:
-        return proxy_from_environment(url)
+        if named is None:
+            return proxy_from_environment(url) if trust_env else None
+        return proxy_at(named, url) if named else None
     except UnusableProxy as error:
         raise ConfigError(str(error)) from None
+
+
+def _client_context(context: object) -> ssl.SSLContext | None:
+    if context is not None and not isinstance(context, ssl.SSLContext):
+        raise ConfigError(
+            "`ssl_context` must be an ssl.SSLContext, such as"
+            f" ssl.create_default_context(cafile=…), not {type(context).__name__}"
+        )
+    if context is not None and context.protocol is ssl.PROTOCOL_TLS_SERVER:
+        raise ConfigError(
+            "`ssl_context` is one for servers: make it with ssl.create_default_context(cafile=…)"
+        )
+    return context
 
 
 def responses_url(base_url: str) -> str:

@@ -78,9 +78,9 @@ _ARGUMENTS: Final = {
 _ELSEWHERE: Final = {
     "extra_headers": "a socket's headers are sent once; give `default_headers` to the client",
     "extra_query": "a socket has one URL; put the query into the client's `base_url`",
-    "max_retries": "nothing is sent twice behind your back; see `retryable` of the error",
+    "max_retries": "it belongs to the client",
     "text_format": 'give `text={"format": {"type": "json_schema", ...}}` and decode the text',
-    "starting_after": "a stream cannot be resumed here; use the official SDK",
+    "starting_after": "a stream that was cut off is resumed by `resume=True` of the client",
 }
 
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from turnwire import errors
+from turnwire.core.backoff import asked_pause
 from turnwire.core.failure import (
     Failure,
     FailureKind,
     is_previous_response_not_found,
     is_retryable,
 )
+from turnwire.io.redirects import describe_redirect, is_redirect
 
 if TYPE_CHECKING:
     from turnwire.core.pool_turn import PoolTurn
@@ -28,6 +30,7 @@ _TIMEOUTS: Final = {
     FailureKind.DIAL_TIMEOUT: errors.DialTimeout,
     FailureKind.QUEUE_TIMEOUT: errors.QueueTimeout,
     FailureKind.FIRST_EVENT_TIMEOUT: errors.FirstEventTimeout,
+    FailureKind.PROGRESS_TIMEOUT: errors.ProgressTimeout,
     FailureKind.TURN_TIMEOUT: errors.TurnTimeout,
 }
 
@@ -37,15 +40,17 @@ def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> erro
     kind = failure.kind
     if kind in _TIMEOUTS:
         return _of_turn(_TIMEOUTS[kind](failure.message), turn, partial)
-    if kind in (FailureKind.DIAL, FailureKind.REFUSED):
+    if kind is FailureKind.UNANSWERED:
+        return errors.UnansweredCalls(failure.message, call_ids=failure.call_ids)
+    if kind in (FailureKind.DIAL, FailureKind.SIGN_IN, FailureKind.REFUSED):
         return _of_turn(dial_error(failure), turn, partial)
     if kind is FailureKind.SLOW_CONSUMER:
         slow = errors.SlowConsumer(failure.message, limit_bytes=failure.limit_bytes)
         return _of_turn(slow, turn, partial)
-    if kind is FailureKind.SERVER and turn.request.transport == "http":
-        if failure.status == _UNAUTHORIZED:
+    if kind is FailureKind.SERVER and turn.route == "http":
+        if failure.status == _UNAUTHORIZED or is_redirect(failure.status):
             # The same for both transports: over HTTP each turn signs in for itself.
-            message = f"the server refused the turn with HTTP 401: {failure.message}"
+            message = f"the server refused the turn with HTTP {failure.status}: {failure.message}"
             return _of_turn(dial_error(replace(failure, message=message)), turn, partial)
         if failure.status == _OK:
             answered = failure.headers.get("content-type", "something without a type")
@@ -93,11 +98,11 @@ def dial_error(failure: Failure) -> errors.DialError:
     unauthorized = failure.status == _UNAUTHORIZED
     kind = errors.AuthenticationError if unauthorized else errors.DialError
     return kind(
-        failure.message,
+        failure.message + describe_redirect(failure.status, failure.headers),
         status=failure.status,
         headers=failure.headers,
         body=failure.body,
-        retry_after=_seconds(failure.headers.get("retry-after")),
+        retry_after=asked_pause(failure.headers),
     )
 
 
@@ -134,10 +139,3 @@ def _server_message(failure: Failure) -> str:
         if value is not None
     )
     return f"{failure.message} ({about})" if about else failure.message
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:  # an HTTP date
-        return None

@@ -1,44 +1,61 @@
-"""What a client's turns share: its configuration and its engine, made on first use."""
+"""What a client's turns share: its configuration, and an engine for each event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
 
-from turnwire.client.checking import checked_limit, checked_transport
+from turnwire.client.checking import checked_limit, checked_word
+from turnwire.client.options import TRANSPORTS, checked_replay, checked_unanswered
 from turnwire.client.params import encode_params
+from turnwire.core.breaker import Breaker
 from turnwire.core.request import TurnRequest
 from turnwire.core.statistics import PoolStatistics
-from turnwire.errors import ConfigError, DialError, DialTimeout, TransportError, TurnTimeout
-from turnwire.io.endpoint import SignInFailed
+from turnwire.errors import ConfigError
 from turnwire.io.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from turnwire.client.config import Config
+    from turnwire.client.options import Config
+    from turnwire.core.answers import Unanswered
+    from turnwire.core.breaker import Health
     from turnwire.core.chain import Chain
     from turnwire.core.history import HistoryItem
     from turnwire.core.params import Params
-    from turnwire.core.request import Deadlines, Transport
-    from turnwire.io.endpoint import SignedIn
+    from turnwire.core.request import Replay, Transport
 
-    Submission = tuple[Engine, TurnRequest, Mapping[str, str]]  # with the headers of a POST
-    Start = Callable[[], Awaitable[Submission]]
+    Start = Callable[[], tuple[Engine, TurnRequest]]
+
+_LOOK_SECONDS: Final = 1.0
 
 
 class Runtime:
-    """One client's configuration and engine."""
+    """One client's configuration and engines.
+
+    An event loop has an engine of its own, so that nothing is shared between loops; so has a
+    process that was forked off, which leaves its parent's alone.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._engine: Engine | None = None
+        self._engines: list[Engine] = []
+        self._numbers = count(1)  # of all engines: chains may go from one to the other
+        self._ended = PoolStatistics()
+        self._not_ours: list[Engine] = []  # kept: collecting them would close what is not ours
         self._closed = False
 
     def statistics(self) -> PoolStatistics:
-        """Return the engine's counters: zeros before the first turn, the last ones at the end."""
-        return self._engine.statistics() if self._engine else PoolStatistics()
+        """Return the engines' counters: zeros before the first turn, the last ones at the end."""
+        return sum((engine.statistics() for engine in self._engines), self._ended)
+
+    def health(self) -> Health:
+        """Return what is known of WebSocket mode: by the worst of the engines."""
+        known = [engine.health() for engine in self._engines]
+        return min(known, default=Breaker().health(0.0), key=lambda health: health.transport)
 
     def transport(self, wanted: Transport | None) -> Transport:
         """Return the transport of a turn: what it wants, else the client's.
@@ -46,7 +63,9 @@ class Runtime:
         Raises:
             ConfigError: There is no such transport.
         """
-        return self._config.transport if wanted is None else checked_transport(wanted)
+        if wanted is None:
+            return self._config.transport
+        return checked_word("transport", wanted, TRANSPORTS)
 
     def encode_params(self, given: Mapping[str, Any], transport: Transport | None) -> Params:
         """Check and encode parameters for a transport.
@@ -63,6 +82,8 @@ class Runtime:
         *,
         transport: Transport | None,
         timeout: float | None,
+        replay: Replay | None = None,
+        unanswered: Unanswered | None = None,
         chain: Chain | None = None,
         whole: bool = False,
         previous_response_id: str | None = None,
@@ -71,88 +92,91 @@ class Runtime:
         """Return how to start a turn.
 
         Raises:
-            ConfigError: ``transport`` or ``timeout`` is wrong.
+            ConfigError: ``transport``, ``timeout``, ``replay`` or ``unanswered`` is wrong.
         """
-        chosen = self.transport(transport)
-        deadlines = self._config.pool.deadlines
+        config = self._config
+        deadlines = config.pool.deadlines
         if checked_limit("timeout", timeout) is not None:
             deadlines = replace(deadlines, turn=timeout)
         request = TurnRequest(
             params=params,
             items=items,
-            transport=chosen,
+            transport=self.transport(transport),
             chain=chain,
             whole=whole,
             previous_response_id=previous_response_id,
             warm_up=warm_up,
+            replay=config.replay if replay is None else checked_replay(replay),
+            unanswered=config.unanswered if unanswered is None else checked_unanswered(unanswered),
             deadlines=deadlines,
         )
 
-        async def start() -> Submission:
+        def start() -> tuple[Engine, TurnRequest]:
             engine = self._running_engine()
-            if chosen == "websocket":  # which signs in at the dial
-                return engine, request, {}
-            (headers, credential), left = await self._sign_in(engine, deadlines)
-            return engine, replace(request, credential=credential, deadlines=left), headers
+            if chain is not None and chain.turn is not None and not engine.has(chain.turn):
+                raise ConfigError(
+                    "a turn of this chain runs in another event loop; wait for its end there"
+                )
+            return engine, request
 
         return start
 
     def _running_engine(self) -> Engine:
         if self._closed:
             raise ConfigError("the client is closed; make another one")
-        if self._engine is None:
-            self._engine = Engine(
-                self._config.endpoint,
-                self._config.pool,
-                inbox_bytes=self._config.inbox_bytes,
-                heartbeat=self._config.heartbeat,
-            )
-        _check_whereabouts(self._engine)
-        return self._engine
+        self._forget_ended()
+        loop = asyncio.get_running_loop()
+        for engine in self._engines:
+            if engine.loop is loop:
+                return engine
+        engine = Engine(
+            self._config.endpoint,
+            self._config.pool,
+            inbox_bytes=self._config.buffer_bytes,
+            client_bytes=self._config.client_buffer_bytes,
+            numbers=self._numbers,
+        )
+        self._engines.append(engine)
+        return engine
 
-    async def _sign_in(self, engine: Engine, deadlines: Deadlines) -> tuple[SignedIn, Deadlines]:
-        """Sign in for one POST, within the turn's time, of which less is left then."""
-        dial, turn = self._config.pool.dial, deadlines.turn
-        began = engine.loop.time()
-        try:
-            async with asyncio.timeout(dial if turn is None else min(dial, turn)):
-                signed_in = await engine.sign_in()
-        except SignInFailed as error:
-            raise _unsent(DialError(str(error))) from error
-        except TimeoutError:
-            if turn is not None and turn <= dial:
-                message = f"the api_key function took the turn's whole time of {turn} s"
-                raise _unsent(TurnTimeout(message)) from None
-            message = f"the api_key function did not return within {dial} s"
-            raise _unsent(DialTimeout(message)) from None
-        if turn is not None:
-            deadlines = replace(deadlines, turn=turn - (engine.loop.time() - began))
-        return signed_in, deadlines
+    def _forget_ended(self) -> None:
+        """Let engines go whose loop has ended, or that are another process's."""
+        for engine in tuple(self._engines):
+            if engine.forked:
+                self._engines.remove(engine)
+                self._not_ours.append(engine)
+            elif engine.closed:
+                self._engines.remove(engine)
+                self._ended += engine.statistics()
 
     async def aclose(self) -> None:
-        """Close the engine; everybody who calls this waits for the same end.
-
-        Raises:
-            ConfigError: The engine belongs to another event loop.
-        """
-        engine = self._engine
-        if engine is None or engine.closed or engine.forked:
-            self._closed = True
-            return
-        _check_whereabouts(engine)
+        """Close all engines; everybody who calls this waits for the same end."""
         self._closed = True
+        self._forget_ended()
+        here = asyncio.get_running_loop()
+        for engine in self._engines:  # at once: it goes on even if this is cancelled
+            if engine.loop is here:
+                engine.begin_to_end()
+            else:
+                with contextlib.suppress(RuntimeError):  # its loop has ended, and it too
+                    engine.loop.call_soon_threadsafe(engine.begin_to_end)
+        ends = [_end(engine, here) for engine in self._engines]
+        errors = await asyncio.gather(*ends, return_exceptions=True)
+        for error in errors:
+            if isinstance(error, BaseException):
+                raise error
+
+
+async def _end(engine: Engine, here: asyncio.AbstractEventLoop) -> None:
+    if engine.loop is here:
         await engine.aclose()
-
-
-def _unsent(error: TransportError) -> TransportError:
-    error.delivery = "queued"
-    return error
-
-
-def _check_whereabouts(engine: Engine) -> None:
-    if engine.forked:
-        raise ConfigError("the client was used before a fork; make another one in each process")
-    if engine.loop is not asyncio.get_running_loop():
-        raise ConfigError(
-            "a client belongs to one event loop: close it there, and make another one for this loop"
-        )
+    elif engine.loop.is_running():
+        ending = engine.aclose()
+        try:
+            end = asyncio.run_coroutine_threadsafe(ending, engine.loop)
+        except RuntimeError:  # its loop ended just now, and so did the engine
+            ending.close()
+            return
+        # A loop that ends meanwhile cancels this, or never gets to it: either way it has ended.
+        while not (end.done() or engine.closed):
+            await asyncio.wait((asyncio.wrap_future(end),), timeout=_LOOK_SECONDS)

@@ -47,6 +47,7 @@ from turnwire.io.endpoint import SignInFailed
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from turnwire.core.failure import CloseInfo
@@ -298,6 +299,8 @@ async def connect(
     timeout: float = 5.0,  # the field's name for the dial's limit
     ping_interval: float | None = 20.0,
     buffer_bytes: int = 16 * 2**20,
+    proxy: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
     trust_env: bool = True,
 ) -> AsyncGenerator[Connection]:
     """Open one socket and close it at the end of the block.
@@ -311,6 +314,8 @@ async def connect(
         ping_interval: Seconds without any data after which a ping is sent; after half as many more
             without any data the connection is lost.  None for no pings.
         buffer_bytes: How much may wait to be read before the connection fails.
+        proxy: An HTTP proxy; by default the environment's, and an empty text for none.
+        ssl_context: Whom to trust and as whom to appear; by default what Python trusts by itself.
         trust_env: Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like are heeded.
 
     Raises:
@@ -323,12 +328,14 @@ async def connect(
         api_key=api_key,
         base_url=base_url if url is None else url,
         default_headers=default_headers,
+        proxy=proxy,
+        ssl_context=ssl_context,
         trust_env=trust_env,
     )
     checked_seconds("timeout", timeout)
     checked_limit("ping_interval", ping_interval)
     checked_count("buffer_bytes", buffer_bytes)
-    async with open_session() as session:
+    async with open_session(endpoint.ssl_context) as session:
         socket = await _dial(session, endpoint, timeout, ping_interval)
         connection = Connection(socket, buffer_bytes)
         try:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from turnwire.client.params import encode_input
 from turnwire.client.raising import error_of
 from turnwire.core.failure import Failure, FailureKind
-from turnwire.core.turn import TurnState
+from turnwire.core.history import HistoryItem, without_half_calls
+from turnwire.core.signals import signal_of
+from turnwire.core.turn import TurnSignal, TurnState
 from turnwire.errors import QueueFull, TurnwireError
 from turnwire.events import Response, ResponseTextDeltaEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
     from typing import Self
 
+    from turnwire.client.params import Input
     from turnwire.client.runtime import Start
     from turnwire.core.chain import ChainMiss
     from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.request import Transport
+    from turnwire.core.request import Route
     from turnwire.events import Event, Usage
     from turnwire.io.engine import Engine
     from turnwire.io.inbox import Inbox
+
+    Again = Callable[[list[HistoryItem]], "AsyncTurn"]  # with these items behind the first ones
 
 _ENDED_WELL: Final = frozenset({TurnState.COMPLETED, TurnState.INCOMPLETE})
 _CANCELLED: Final = Failure(FailureKind.CLOSED, "its caller cancelled it")
@@ -45,12 +50,13 @@ class AsyncTurn:
         SlowConsumer: Events were not read and filled their buffer.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, again: Again) -> None:
         self._start = start
+        self._again = again
         self._engine: Engine | None = None
         self._turn: PoolTurn | None = None
         self._inbox: Inbox | None = None
-        self._starting = asyncio.Lock()
+        self._is_unseen = True
         self._response: Response | None = None
 
     async def submit(self) -> Self:
@@ -59,16 +65,14 @@ class AsyncTurn:
         Raises:
             QueueFull: Too many bytes wait to be sent.
             ConfigError: The client is closed.
-            TransportError: Over HTTP: the function that returns the key failed, or took too long.
         """
-        async with self._starting:
-            if self._turn is None:
-                await self._submit()
+        if self._turn is None:
+            self._submit()
         return self
 
-    async def _submit(self) -> None:
-        engine, request, headers = await self._start()
-        submitted = engine.submit(request, headers)
+    def _submit(self) -> None:
+        engine, request = self._start()
+        submitted = engine.submit(request)
         if submitted is None:
             limit = engine.settings.queue_bytes
             raise QueueFull(
@@ -112,7 +116,15 @@ class AsyncTurn:
             await inbox.wait_changed()
         event = inbox.events.popleft()
         inbox.size_bytes -= len(event.raw)
+        if self._is_unseen:
+            self._note_output((event,))
         return event
+
+    def _note_output(self, events: Iterable[Event]) -> None:
+        """Note whether the caller is handed output: then the turn is never sent again."""
+        if any(signal_of(event) is TurnSignal.PRODUCE for event in events):
+            assert self._turn is not None  # or there would be no events
+            self._turn.shown, self._is_unseen = True, False
 
     async def next_batch(self) -> deque[Event]:
         """Return all events that have arrived, waiting for the first; empty at the end.
@@ -128,22 +140,29 @@ class AsyncTurn:
         except StopAsyncIteration:
             return batch
         assert self._inbox is not None  # the iteration checked it
+        if self._is_unseen:
+            self._note_output(self._inbox.events)
         batch += self._inbox.events
-        self._inbox.events.clear()
-        self._inbox.size_bytes = 0
+        self._inbox.clear()
         return batch
 
     async def text_deltas(self) -> AsyncIterator[str]:
         """Iterate only the text, as it comes; other events are passed over.
+
+        Text that was not streamed, because it came in one piece, is one piece here.
 
         Leaving the iteration early, or cancelling it, does not cancel the turn.
 
         Raises:
             TurnwireError: The turn did not end well, and what came before was handed out.
         """
+        streamed = False
         async for event in self:
             if type(event) is ResponseTextDeltaEvent:
+                streamed = True
                 yield event.delta
+        if not streamed and self._response is not None and self._response.output_text:
+            yield self._response.output_text
 
     async def get_final_response(self) -> Response:
         """Wait for the end and return the response; events that were not read are passed over.
@@ -153,10 +172,31 @@ class AsyncTurn:
         Raises:
             TurnwireError: The turn did not end well.
         """
-        async for _ in self:
-            pass
-        assert self._response is not None  # the iteration ended without an error
+        inbox = (await self.submit())._inbox  # noqa: SLF001  # of this very object
+        assert inbox is not None  # it was submitted
+        while inbox.finish is None:
+            inbox.clear()  # what comes after a loss is not shown twice: none of it is shown
+            await inbox.wait_changed()
+        inbox.clear()
+        self._settle()
+        assert self._response is not None  # or it would have raised
         return self._response
+
+    def continue_from_partial(self, input: Input = ()) -> AsyncTurn:  # noqa: A002  # the SDK's name
+        """Make a new turn that goes on where this one was cut off.
+
+        It sends what this one sent, then the items that were finished, then ``input``; items that
+        were cut off in the middle are left out.  On a chain it is the chain's next turn.
+
+        Raises:
+            TurnwireError: The turn was not started, or has not ended, or ended well.
+            ConfigError: ``input`` cannot be sent.
+        """
+        record = self._record
+        if record.state is not TurnState.FAILED and record.state is not TurnState.CANCELLED:
+            raise TurnwireError("only a turn that was cut off can be continued; this one was not")
+        finished = [HistoryItem(item) for _, item in sorted(record.snapshot.finished.items())]
+        return self._again([*without_half_calls(finished), *encode_input(input)])
 
     def _settle(self) -> None:
         """Keep the turn's response, or raise its error: a new one for each who waits."""
@@ -179,9 +219,14 @@ class AsyncTurn:
         return self._turn
 
     @property
-    def transport(self) -> Transport:
+    def transport(self) -> Route:
         """How the turn travels: ``websocket`` or ``http``."""
-        return self._record.request.transport
+        return self._record.route
+
+    @property
+    def transport_reason(self) -> str:
+        """Why that way: begins with ``requested``, ``preferred`` or ``fallback``."""
+        return self._record.transport_reason
 
     @property
     def delivery(self) -> str:
@@ -204,8 +249,13 @@ class AsyncTurn:
         return self._record.sent_bytes
 
     @property
+    def full_bytes(self) -> int:
+        """What they would have been with the whole history each time."""
+        return self._record.full_bytes
+
+    @property
     def resends(self) -> int:
-        """How often the server refused the turn unread and it was written again."""
+        """How often the turn was written again, for whatever reason."""
         return self._record.resends
 
     @property

@@ -1,11 +1,11 @@
-"""What the core asks its shell to do.  One ordered list; the shell is a ``match`` with six arms."""
+"""What the core asks its shell to do: one ordered list, done in a ``match``."""
 
 from __future__ import annotations
 
 import msgspec
 
 from turnwire.core.failure import Failure
-from turnwire.events import Event, Response
+from turnwire.events import Event, Response, TurnRestartedEvent, TurnResumedEvent
 
 ConnectionId = int
 TurnId = int
@@ -18,11 +18,23 @@ class Dial(msgspec.Struct, frozen=True, gc=False):
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Write a message of a turn, once; in the order of these actions."""
+    """Write a message of a turn, once, in the order of these actions; answer with ``written``."""
 
     connection: ConnectionId
     turn: TurnId
     data: bytes
+
+
+class Ping(msgspec.Struct, frozen=True, gc=False):
+    """Send a ping; answer with ``ponged`` when its pong comes."""
+
+    connection: ConnectionId
+
+
+class SignIn(msgspec.Struct, frozen=True, gc=False):
+    """Begin an HTTP exchange by getting its key; answer with ``signed_in``, or with ``lost``."""
+
+    connection: ConnectionId
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +43,22 @@ class Post(msgspec.Struct, frozen=True, gc=False):
     connection: ConnectionId
     turn: TurnId
     body: bytes
+
+
+class Fetch(msgspec.Struct, frozen=True, gc=False):
+    """GET a stored response; answer as to a POST, or with ``fetched`` if it came in one piece.
+
+    Attributes:
+        connection: The exchange.
+        response_id: Which response.
+        starting_after: The last event that is known, or None.
+        streamed: Whether to ask for events.
+    """
+
+    connection: ConnectionId
+    response_id: str
+    starting_after: int | None
+    streamed: bool
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +75,19 @@ class Deliver(msgspec.Struct, frozen=True):
     event: Event
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """Forget what the turn's caller has not read yet, and hand out this instead."""
+
+    turn: TurnId
+    event: TurnRestartedEvent | TurnResumedEvent
+
+
+class Log(msgspec.Struct, frozen=True, gc=False):
+    """Tell whoever watches, in one line without content."""
+
+    message: str
+
+
 class Finish(msgspec.Struct, frozen=True):
     """The turn has ended; nothing follows.
 
@@ -61,4 +102,4 @@ class Finish(msgspec.Struct, frozen=True):
     failure: Failure | None
 
 
-Action = Dial | Send | Post | Close | Deliver | Finish
+Action = Dial | Send | Ping | SignIn | Post | Fetch | Close | Deliver | Restart | Log | Finish

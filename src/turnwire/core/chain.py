@@ -11,11 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
-from turnwire.core.history import Call, HistoryItem, unanswered
+from turnwire.core.answers import NoStub, with_stubs, without_unanswered
+from turnwire.core.history import Call, HistoryItem
+from turnwire.core.history import unanswered as open_calls
+from turnwire.core.statistics import ChainStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+    from turnwire.core.answers import Unanswered
     from turnwire.core.lane import LaneName
     from turnwire.core.params import Params
 
@@ -29,6 +33,7 @@ MissReason = Literal[
     "not_stored",  # over HTTP the server only finds stored responses
     "parameters_changed",  # see `field`
     "previous_failed",  # the turn before did not complete
+    "rotated",  # the same, because of its age
     "unanswered_call",  # a tool call of the model has no output: `field` is its id
 ]
 
@@ -88,6 +93,7 @@ class Seat:
         credential: Fingerprint of the key in use there.
         cached: The response that the turn would find there without a store, or None.
         open_sockets: Generations of the sockets that are open.
+        rotated: Generations of those that were replaced because of their age.
     """
 
     connection: int | None
@@ -95,6 +101,7 @@ class Seat:
     credential: str
     cached: str | None
     open_sockets: Container[object] = ()
+    rotated: Container[object] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,7 @@ class Composed:
         miss: Why everything is sent, if there was a history to leave out.
         kept: How many items of the chain's history stay.
         added: The items that come after those.
+        saved_bytes: What is left out because the server has it.
     """
 
     previous_response_id: str | None
@@ -114,6 +122,18 @@ class Composed:
     miss: ChainMiss | None
     kept: int
     added: Sequence[HistoryItem]
+    saved_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """Tool calls without an output that forbid to send anything.
+
+    Attributes:
+        call_ids: Which calls.
+    """
+
+    call_ids: tuple[str, ...]
 
 
 class Chain:
@@ -121,33 +141,46 @@ class Chain:
 
     Attributes:
         items: Input and output items of every completed turn, each encoded once.
+        size_bytes: What those weigh.
         head: What the next turn may continue, or None.
         turn: The turn that runs or is next, by number; turns of a chain run one after the other.
         turn_written: True once that turn is on the wire.
         behind: The turns after that one, by number.
+        why_no_head: Why there is none, if there is none.
+        statistics: Counters of its turns.
     """
 
     __slots__ = (
-        "__weakref__", "_pending", "_why_no_head", "behind", "head", "items", "turn",
+        "__weakref__",
+        "_pending",
+        "behind",
+        "head",
+        "items",
+        "size_bytes",
+        "statistics",
+        "turn",
         "turn_written",
+        "why_no_head",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.items: list[HistoryItem] = []
+        self.size_bytes = 0
         self.head: Head | None = None
         self.turn: int | None = None
         self.turn_written = False
         self.behind: deque[int] = deque()
+        self.statistics = ChainStatistics()
         self._pending: list[Call] = []
-        self._why_no_head: MissReason = "previous_failed"
+        self.why_no_head: MissReason = "previous_failed"
 
     def fork(self) -> Chain:
         """Return a chain with the same past and head, and its own future."""
         other = Chain()
-        other.items = self.items.copy()
+        other.items, other.size_bytes = self.items.copy(), self.size_bytes
         other._set_head(self.head)
         other._pending = self._pending.copy()
-        other._why_no_head = self._why_no_head
+        other.why_no_head = self.why_no_head
         return other
 
     @property
@@ -163,7 +196,8 @@ class Chain:
         *,
         whole: bool,
         warm_up: bool = False,
-    ) -> Composed:
+        unanswered: Unanswered = "error",
+    ) -> Composed | Unanswerable:
         """Decide what a turn must send from a seat.
 
         Args:
@@ -172,16 +206,31 @@ class Chain:
             seat: Where it will be sent.
             whole: True if ``given`` is the full history, False if only what is new.
             warm_up: True if the model is not to run; then nothing need be new.
+            unanswered: What to do about tool calls that would be left without an output.
         """
         kept = self._common_length(given) if whole else len(self.items)
-        added = given[kept:] if whole else given
+        added: Sequence[HistoryItem] = given[kept:] if whole else given
+        before = self._pending if kept == len(self.items) else open_calls(self.items[:kept])
+        missing = open_calls(added, before)
+        if missing and unanswered == "stub":
+            try:
+                answered = with_stubs([*self.items[:kept], *added])
+            except NoStub as error:
+                return Unanswerable(error.call_ids)
+            return self.compose(answered, params, seat, whole=True, warm_up=warm_up)
+        if missing and unanswered == "drop":
+            rest = without_unanswered([*self.items[:kept], *added])
+            composed = self.compose(rest, params, seat, whole=True, warm_up=warm_up)
+            return _because_of(composed, missing[0])
+        if missing:
+            return Unanswerable(tuple(call_id or "" for _, call_id in missing))
         miss = None
         if self.items or self.head:
             miss = self._miss(kept, added, params, seat, idle=warm_up)
         if self.head is not None and miss is None:
-            return Composed(self.head.response_id, added, None, kept, added)
-        everything = given if whole else [*self.items, *given]
-        return Composed(None, everything, miss, kept, added)
+            response_id, saved_bytes = self.head.response_id, self.size_bytes
+            return Composed(response_id, added, None, kept, added, saved_bytes)
+        return Composed(None, [*self.items[:kept], *added], miss, kept, added)
 
     def _common_length(self, given: Sequence[HistoryItem]) -> int:
         for index, (mine, theirs) in enumerate(zip(self.items, given, strict=False)):
@@ -203,15 +252,10 @@ class Chain:
         if kept < len(self.items):
             return ChainMiss("history_changed", index=kept)
         if head is None:
-            return ChainMiss(self._why_no_head)
+            return ChainMiss(self.why_no_head)
         assert head.length == kept  # head and items change together, in `completed`
         if not (added or head.warm_up or idle):
             return ChainMiss("nothing_new")
-        if self._pending:
-            answers = unanswered(added, self._pending)
-            for call in self._pending:
-                if call in answers:
-                    return ChainMiss("unanswered_call", field=call[1])
         changed = params.difference(head.params)
         if changed is not None:
             return ChainMiss("parameters_changed", field=changed)
@@ -223,14 +267,17 @@ class Chain:
         self, composed: Composed, output: Sequence[HistoryItem], head: Head | None
     ) -> None:
         """Take a finished turn into the history; only ``response.completed`` brings a head."""
+        for item in self.items[composed.kept :]:
+            self.size_bytes -= len(item.encoded)
         del self.items[composed.kept :]
         self.items += composed.added
         self.items += output
+        self.size_bytes += sum(len(item.encoded) for item in (*composed.added, *output))
         pending = self._pending if composed.miss is None else ()
         before = self.items if composed.miss is not None else (*composed.added, *output)
-        self._pending = unanswered(before, pending)
+        self._pending = open_calls(before, pending)
         self._set_head(replace(head, length=len(self.items)) if head else None)
-        self._why_no_head = "previous_failed"
+        self.why_no_head = "previous_failed"
 
     def _set_head(self, head: Head | None) -> None:
         if self.head is not None:
@@ -248,13 +295,24 @@ class Chain:
     def clear(self, why: MissReason) -> None:
         """Forget the head: the next turn sends everything."""
         self._set_head(None)
-        self._why_no_head = why
+        self.why_no_head = why
+
+
+def _because_of(composed: Composed | Unanswerable, call: Call) -> Composed | Unanswerable:
+    """Name the call that was left out as the reason why the history is another one."""
+    if isinstance(composed, Unanswerable) or composed.miss is None:
+        return composed
+    if composed.miss.reason != "history_changed":
+        return composed
+    return replace(composed, miss=ChainMiss("unanswered_call", field=call[1]))
 
 
 def _miss_without_store(head: Head, seat: Seat) -> ChainMiss | None:
     """Say why a response that only its socket holds cannot be found from a seat."""
     if seat.connection is None:
         return ChainMiss("not_stored")
+    if head.connection in seat.rotated:
+        return ChainMiss("rotated")
     if head.connection not in seat.open_sockets:
         return ChainMiss("connection_lost")
     if head.connection != seat.connection or seat.cached != head.response_id:

@@ -58,7 +58,18 @@ class Connection(Generic[T]):
     Attributes:
         credential: Fingerprint of the key it was dialled with.
         lanes_work: True once the server has echoed a ``stream_id``; None while nobody knows.
-        probes: True if its first turn is to find that out.
+        finds_lanes: True if its first turn is to find that out.
+        dial_until: When the dial has taken too long.
+        heard_at: When a message last came.
+        ponged_at: When a pong last came.
+        pinged_at: When the ping was sent that has no pong yet.
+        doubted: True after the machine slept, until the peer shows that it is there.
+        probe_until: Until when a turn waits for that pong; the socket is not used before.
+        writing: How many messages are being written.
+        rotate_at: When it is to be replaced because of its age.
+        overdue: True once its replacement was dialled.
+        replaces: The older socket that it takes over from.
+        used: True once it has carried a turn.
     """
 
     id: int
@@ -66,8 +77,23 @@ class Connection(Generic[T]):
     lanes: Lanes[T] = field(default_factory=Lanes["T"])
     credential: str = ""
     lanes_work: bool | None = None
-    probes: bool = False
+    finds_lanes: bool = False
     dial_until: float | None = None
+    heard_at: float = 0.0
+    ponged_at: float = 0.0
+    pinged_at: float | None = None
+    doubted: bool = False
+    probe_until: float | None = None
+    writing: int = 0
+    rotate_at: float | None = None
+    overdue: bool = False
+    replaces: int | None = None
+    used: bool = False
+
+    @property
+    def alive_at(self) -> float:
+        """When it last showed that the peer is there."""
+        return float("-inf") if self.doubted else max(self.heard_at, self.ponged_at)
 
     def signal(self, signal: ConnectionSignal) -> None:
         """Move along the table."""

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from turnwire.core.actions import Close, Deliver, Finish
 from turnwire.core.chain import Head
 from turnwire.core.connection import ConnectionSignal
+from turnwire.core.counting import uncount_message
 from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind, failure_of_event
 from turnwire.core.history import without_half_calls
 from turnwire.core.lane import LaneSignal, anybody
-from turnwire.core.rewriting import written_again
+from turnwire.core.recovering import recover
 from turnwire.core.signals import signal_of
 from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from turnwire.core.actions import TurnId
     from turnwire.core.lane import Lane
     from turnwire.core.pool_turn import PoolConnection, PoolTurn
     from turnwire.core.state import PoolState
     from turnwire.events import Event, Response
+
+_MESSAGE_TOO_BIG: Final = 1009  # docs/protocol/limits.md#close-codes
+_SMALLER: Final = ': send files by id, shorten the history, or use transport="auto" or "http"'
 
 
 def completed(
@@ -31,6 +39,8 @@ def completed(
     response = turn.snapshot.final(event)
     turn.response_id = turn.response_id or response.id or None
     _advance_chain(turn, signal, response)
+    _went_well(state, turn)
+    state.budget.succeeded()
     state.counts.completed += 1
     _finish(state, turn, event, Finish(turn.id, response, None), now)
     _clean(state, turn, now)
@@ -40,11 +50,12 @@ def server_failed(
     state: PoolState, turn: PoolTurn, failure: Failure, event: Event | None, now: float
 ) -> None:
     """The server ended the turn with an error; the lane is clean, the parent gone from it."""
-    if written_again(state, turn, failure, now):
+    if recover(state, turn, failure, now):
         return
     turn.signal(TurnSignal.FAIL)
     turn.delivery = "terminal"
     _clear_chain(turn)
+    _went_well(state, turn)
     state.counts.failed += 1
     _finish(state, turn, event, Finish(turn.id, turn.snapshot.partial(), failure), now)
     _clean(state, turn, now)
@@ -52,10 +63,25 @@ def server_failed(
         state.retire(turn.connection)
 
 
+def cut_off(
+    state: PoolState, turn: PoolTurn, failure: Failure, now: float, *, unwritten: bool = False
+) -> None:
+    """The way to the server broke under a turn: recover it, or end it."""
+    unwritten = unwritten and turn.state is TurnState.WRITING
+    if unwritten:
+        uncount_message(state, turn)
+    if recover(state, turn, failure, now, unwritten=unwritten):
+        return
+    fail(state, turn, failure, now)
+    if unwritten:
+        turn.delivery = TurnState.QUEUED.value  # nothing of it was sent
+
+
 def fail(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> None:
     """The turn ends on our side; what the server does with it is unknown."""
     turn.signal(TurnSignal.FAIL)
     _clear_chain(turn)
+    _gave_up_probe(state, turn)
     state.counts.failed += 1
     _finish(state, turn, None, Finish(turn.id, turn.snapshot.partial(), failure), now)
     _release(state, turn, now)
@@ -64,6 +90,7 @@ def fail(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> None
 def cancel(state: PoolState, turn: PoolTurn, now: float) -> None:
     """The caller no longer wants the turn."""
     turn.signal(TurnSignal.CANCEL)
+    _gave_up_probe(state, turn)
     state.counts.cancelled += 1
     _finish(state, turn, None, Finish(turn.id, turn.snapshot.partial(), None), now)
     _release(state, turn, now)
@@ -71,25 +98,78 @@ def cancel(state: PoolState, turn: PoolTurn, now: float) -> None:
 
 def too_large(state: PoolState, turn: PoolTurn, size_bytes: int, now: float) -> None:
     """The message does not fit through a socket; it was not written."""
-    limit = state.settings.message_bytes
-    message = (
-        f"the turn's message has {size_bytes} bytes and a socket takes {limit}:"
-        ' send files by id, shorten the history, or use transport="http"'
-    )
+    limit = state.message_bytes
+    message = f"the turn's message has {size_bytes} bytes and a socket takes {limit}{_SMALLER}"
     failure = Failure(FailureKind.TOO_LARGE, message, limit_bytes=limit)
+    if not recover(state, turn, failure, now):
+        refuse(state, turn, failure, now)
+
+
+def refuse(state: PoolState, turn: PoolTurn, failure: Failure, now: float) -> None:
+    """The turn cannot be sent as it is; nothing of it was, so its lane is clean."""
     turn.signal(TurnSignal.FAIL)
+    _gave_up_probe(state, turn)
     state.counts.failed += 1
     _finish(state, turn, None, Finish(turn.id, None, failure), now)
+    if turn.exchange is not None and state.exchanges.pop(turn.exchange, None) is not None:
+        state.actions.append(Close(turn.exchange))
     if turn.connection is not None and turn.lane is not None:
         state.end_lane(turn.connection, turn.lane)
 
 
-def drop(state: PoolState, socket: PoolConnection, failure: Failure, now: float) -> None:
-    """A socket is gone: every turn on it ends with an error, at once."""
+def drop(
+    state: PoolState,
+    socket: PoolConnection,
+    failure: Failure,
+    now: float,
+    unwritten: Collection[TurnId] = (),
+) -> None:
+    """A socket is gone: each turn on it is recovered or ends with an error, at once."""
     state.forget(socket, ConnectionSignal.LOST)
-    for lane in socket.lanes:
-        if lane.turn is not None and lane.turn.id in state.turns:
-            fail(state, lane.turn, failure, now)
+    turns = [lane.turn for lane in socket.lanes if lane.turn is not None]
+    turns = [turn for turn in turns if turn.id in state.turns]
+    lost = [turn for turn in turns if turn.id not in unwritten]
+    too_big = _too_big(lost) if failure.close_code == _MESSAGE_TOO_BIG else None
+    if too_big is not None:
+        state.message_bytes = min(state.message_bytes, too_big.message_bytes - 1)
+    elif lost:
+        state.counts.lost_sockets += 1
+        state.log(state.breaker.lost(failure.brief, now))
+        for turn in lost:
+            turn.probes_breaker = False  # it has found out
+    # Each goes in front of the queue: the one that came first goes last.
+    for turn in sorted(turns, key=lambda turn: turn.id, reverse=True):
+        why = _refused_size(turn, failure) if turn is too_big else failure
+        cut_off(state, turn, why, now, unwritten=turn.id in unwritten)
+
+
+def _too_big(turns: list[PoolTurn]) -> PoolTurn | None:
+    """Find whose message the server did not take: the largest that it has not answered."""
+    unanswered = [turn for turn in turns if turn.state is TurnState.WRITING]
+    return max(unanswered, key=lambda turn: turn.message_bytes, default=None)
+
+
+def _refused_size(turn: PoolTurn, failure: Failure) -> Failure:
+    message = (
+        f"the server closed the socket with 1009 (message too big) at {turn.message_bytes} bytes"
+        + _SMALLER
+    )
+    return replace(failure, kind=FailureKind.TOO_LARGE, message=message)
+
+
+def _went_well(state: PoolState, turn: PoolTurn) -> None:
+    """The way to the server works, whatever the answer was."""
+    if turn.connection is not None:
+        turn.probes_breaker = False
+        state.log(state.breaker.succeeded())
+    else:
+        state.breaker.reached()
+
+
+def _gave_up_probe(state: PoolState, turn: PoolTurn) -> None:
+    if turn.probes_breaker:
+        turn.probes_breaker = False
+        state.breaker.gave_up_probe()
 
 
 def drained(
@@ -101,11 +181,25 @@ def drained(
     signal = signal_of(event)
     if signal is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):
         state.retire(socket)  # the lane stays dirty: its turn may go on
+    elif not is_its_own(turn, event):
+        state.retire(socket)  # the same: another response's end says nothing about this one
     elif signal in TERMINAL_SIGNALS:
         _remember(turn, lane, turn.snapshot.final(event).id, failed=signal is TurnSignal.FAIL)
         state.end_lane(socket, lane)
     elif lane.drained_bytes > state.settings.drain_bytes:
         state.retire(socket)
+
+
+def is_its_own(turn: PoolTurn, event: Event) -> bool:
+    """Adopt the response's id; a second id on the lane would be another turn's answer.
+
+    Over HTTP there is one response on the stream, whatever a gateway calls it in its last event.
+    """
+    response = getattr(event, "response", None)
+    response_id: str | None = response.id if response is not None else None
+    if response_id and (turn.response_id is None or turn.lane is None):
+        turn.response_id = response_id
+    return not response_id or response_id == turn.response_id
 
 
 def is_about_the_socket(lane: Lane[PoolTurn], failure: Failure) -> bool:
@@ -124,7 +218,7 @@ def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> No
             response_id=response.id,
             connection=socket.id if socket else None,
             lane=turn.lane.name if turn.lane else None,
-            credential=socket.credential if socket else turn.request.credential,
+            credential=socket.credential if socket else turn.credential,
             stored=turn.request.params.stored,
             params=turn.request.params,
             length=0,  # the chain fills it in, with the items
@@ -138,7 +232,7 @@ def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> No
 
 def _clear_chain(turn: PoolTurn) -> None:
     # A turn that was never written cost the server nothing: the head still holds.
-    if turn.request.chain is not None and turn.written_at is not None:
+    if turn.request.chain is not None and turn.sent_bytes:
         turn.request.chain.clear("previous_failed")
 
 

@@ -21,15 +21,18 @@ class FailureKind(Enum):
     """Where it went wrong."""
 
     DIAL = "dial"  # no answer to the upgrade, or to the POST
+    SIGN_IN = "sign_in"  # the function that returns the key failed
     REFUSED = "refused"  # an answer to the upgrade that is not 101
     DIAL_TIMEOUT = "dial_timeout"
     QUEUE_TIMEOUT = "queue_timeout"
     FIRST_EVENT_TIMEOUT = "first_event_timeout"
+    PROGRESS_TIMEOUT = "progress_timeout"
     TURN_TIMEOUT = "turn_timeout"
     LOST = "lost"  # the socket closed before the terminal event
     PROTOCOL = "protocol"  # the peer broke a rule of the wire
     SERVER = "server"  # an error event, a failed response, an HTTP error
     TOO_LARGE = "too_large"  # the message is over the socket's limit; not sent
+    UNANSWERED = "unanswered"  # tool calls in the history have no answer; not sent
     SLOW_CONSUMER = "slow_consumer"
     CLOSED = "closed"  # the client was closed by its owner
 
@@ -49,6 +52,16 @@ class Failure:
     close_code: int | None = None
     close_reason: str = ""
     limit_bytes: int = 0
+    call_ids: tuple[str, ...] = ()
+
+    @property
+    def brief(self) -> str:
+        """The message without the peer's words, which are for the caller and not for logs."""
+        if self.kind is FailureKind.REFUSED:
+            return f"the server refused the WebSocket upgrade with HTTP {self.status}"
+        if self.kind is FailureKind.LOST and self.close_code is not None:
+            return f"the socket closed with code {self.close_code}"
+        return self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +73,14 @@ class CloseInfo:
         reason: The peer's words, or what the operating system said.
         reached: False if there was no connection at all, so that nothing was sent.
         timed_out: True if that was because it took too long.
+        signed_in: False if there was not even a key to say hello with.
     """
 
     code: int | None
     reason: str = ""
     reached: bool = True
     timed_out: bool = False
+    signed_in: bool = True
 
 
 # The server's own end of a socket's life: docs/protocol/limits.md#age
@@ -78,11 +93,18 @@ RETRYABLE_CODES: Final = frozenset(
     {"rate_limit_exceeded", "server_error", "server_is_overloaded", "overloaded_error"}
 )
 RETRYABLE_STATUS: Final = frozenset({408, 409, 429})
+_FINAL_CODES: Final = frozenset({"insufficient_quota"})  # a 429 that waiting does not cure
+_FINAL_STATUS: Final = frozenset({501, 505})  # "never", not "not now"
 SERVER_ERROR_STATUS: Final = 500
 
 
 def is_retryable(failure: Failure) -> bool:
-    """Say whether the same turn may succeed later."""
+    """Say whether the same turn may succeed later; what the server says of that comes first."""
+    told = failure.headers.get("x-should-retry")
+    if told in ("true", "false"):
+        return told == "true"
+    if failure.code in _FINAL_CODES or failure.status in _FINAL_STATUS:
+        return False
     if failure.status is not None and (
         failure.status in RETRYABLE_STATUS or failure.status >= SERVER_ERROR_STATUS
     ):
@@ -98,8 +120,9 @@ def is_previous_response_not_found(failure: Failure) -> bool:
     """Recognise the lost parent in all its shapes, the one without a code included."""
     if failure.code is not None:
         return failure.code == _NOT_FOUND
+    said = failure.message.lower().replace("_", " ")
     return failure.status in _BAD_REQUEST and (
-        failure.param == "previous_response_id" or "previous_response" in failure.message
+        failure.param == "previous_response_id" or "previous response" in said
     )
 
 

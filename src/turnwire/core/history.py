@@ -41,9 +41,10 @@ class HistoryItem:
 
     Attributes:
         encoded: Its JSON, sent byte for byte whenever it must be sent.
+        alternates: Other forms in which the server showed it.
     """
 
-    __slots__ = ("_alternates", "_digests", "_echoed", "_kind", "encoded")
+    __slots__ = ("_digests", "_echoed", "_kind", "alternates", "encoded")
 
     def __init__(self, encoded: bytes, *alternates: bytes) -> None:
         """Make an item.
@@ -54,7 +55,7 @@ class HistoryItem:
                 encrypted anew between the item's event and the response's.
         """
         self.encoded = encoded
-        self._alternates = alternates
+        self.alternates = alternates
         self._digests: frozenset[bytes] | None = None
         self._echoed = encoded
         self._kind: _Kind | None = None
@@ -78,7 +79,7 @@ class HistoryItem:
         if self._kind is None:
             try:
                 self._kind = _decode_kind(self.encoded)
-            except msgspec.MsgspecError:  # odd types: not a call that we know
+            except (msgspec.MsgspecError, UnicodeDecodeError):  # odd types: not a call that we know
                 self._kind = _Kind(type="")
         return self._kind
 
@@ -86,7 +87,7 @@ class HistoryItem:
     def digests(self) -> frozenset[bytes]:
         """Digests of every form in which this item may come back."""
         if self._digests is None:
-            self._digests = frozenset(map(digest, (self.encoded, *self._alternates)))
+            self._digests = frozenset(map(digest, (self.encoded, *self.alternates)))
         return self._digests
 
     def same(self, other: HistoryItem) -> bool:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from turnwire.core import endings
-from turnwire.core.actions import Dial, Post, Send
-from turnwire.core.chain import Seat
-from turnwire.core.connection import Connection
-from turnwire.core.lane import Lanes
+from turnwire.core.actions import Post, Send
+from turnwire.core.chain import Seat, Unanswerable
+from turnwire.core.counting import count_message
+from turnwire.core.dialing import open_socket
+from turnwire.core.failure import Failure, FailureKind
+from turnwire.core.liveness import probe_silent
 from turnwire.core.planner import Wait, place, sockets_wanted, takes_a_turn
 from turnwire.core.request import http_body, websocket_message
-from turnwire.core.sse import SSEDecoder
+from turnwire.core.routing import route
 from turnwire.core.turn import TurnSignal, TurnState
 
 if TYPE_CHECKING:
@@ -25,11 +27,14 @@ def settle(state: PoolState, now: float) -> None:
     """Do everything that can be done now; called after every input that changed something."""
     while state.changed:
         state.changed = False
+        route(state, now)
         to_write, state.to_write = state.to_write, []
         for turn in to_write:
             if turn.state is TurnState.QUEUED:
-                _write(state, turn, now)
-        _dial(state, _place_all(state, now), now)
+                write(state, turn, now)
+        if state.waiting:
+            probe_silent(state, now)
+            _dial(state, _place_all(state, now), now)
 
 
 def _place_all(state: PoolState, now: float) -> int:
@@ -59,10 +64,12 @@ def _take(state: PoolState, turn: PoolTurn, found: Place, now: float) -> None:
         found.source.awaited_by.add(turn.id)
         turn.source = found.source
     state.dequeue(turn)
-    _write(state, turn, now)
+    state.counts.reuses += found.connection.used
+    found.connection.used = True
+    write(state, turn, now)
 
 
-def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
+def write(state: PoolState, turn: PoolTurn, now: float) -> None:
     """Build the message for where the turn is now, and have it written."""
     request, socket, lane = turn.request, turn.connection, turn.lane
     parent, items = request.previous_response_id, request.items
@@ -73,7 +80,11 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
             _seat(state, turn),
             whole=request.whole,
             warm_up=request.warm_up,
+            unanswered=request.unanswered,
         )
+        if isinstance(composed, Unanswerable):
+            endings.refuse(state, turn, _unanswered(composed), now)
+            return
         parent, items = composed.previous_response_id, composed.items
         turn.composed, turn.chain_miss = replace(composed, items=()), composed.miss
         request.chain.turn_written = True
@@ -81,42 +92,44 @@ def _write(state: PoolState, turn: PoolTurn, now: float) -> None:
         data = http_body(request.params, items, parent)
     else:
         data = websocket_message(request.params, items, parent, lane.name if lane else None)
-        if len(data) > state.settings.message_bytes:
+        if len(data) > state.message_bytes:
             endings.too_large(state, turn, len(data), now)
             return
-    _count(state, turn, len(data))
+    count_message(state, turn, len(data))
     turn.signal(TurnSignal.WRITE)
-    turn.written_at = now
-    first_event = request.deadlines.first_event
-    state.note_deadline(None if first_event is None else now + first_event)
+    turn.write_began_at, turn.written_at = now, None
+    limit = request.deadlines.write
+    state.note_deadline(None if limit is None else now + limit)
     if socket is not None:
+        socket.writing += 1
         state.actions.append(Send(socket.id, turn.id, data))
     else:
-        turn.exchange = state.next_number()
-        state.exchanges[turn.exchange] = (turn, SSEDecoder())
+        assert turn.exchange is not None  # it has signed in
         state.actions.append(Post(turn.exchange, turn.id, data))
 
 
-def _count(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
-    if turn.written_at is not None:
-        turn.resends += 1
-        state.counts.resends += 1
-    turn.sent_bytes += size_bytes
-    turn.model_runs += not turn.request.warm_up
-    state.counts.sent_bytes += size_bytes
-    if turn.chain_miss is not None:
-        state.counts.count_miss(turn.chain_miss.reason)
-    elif turn.composed is not None and turn.composed.previous_response_id is not None:
-        state.counts.chain_hits += 1
+def written(state: PoolState, turn: PoolTurn, now: float) -> None:
+    """A turn's message is on its way; the server's first event is due."""
+    turn.written_at = now
+    first_event = turn.request.deadlines.first_event
+    state.note_deadline(None if first_event is None else now + first_event)
+
+
+def _unanswered(found: Unanswerable) -> Failure:
+    message = (
+        f"{len(found.call_ids)} tool calls in the history have no output, and servers refuse that:"
+        ' answer them first, or pass unanswered_calls="stub" or "drop"'
+    )
+    return Failure(FailureKind.UNANSWERED, message, call_ids=found.call_ids)
 
 
 def _seat(state: PoolState, turn: PoolTurn) -> Seat:
     """Say where a turn is about to be sent, and what it would find there."""
     socket, lane = turn.connection, turn.lane
     if socket is None or lane is None:
-        return Seat(None, None, turn.request.credential, None)
+        return Seat(None, None, turn.credential, None)
     cached = (turn.source or lane).latest
-    return Seat(socket.id, lane.name, socket.credential, cached, state.sockets)
+    return Seat(socket.id, lane.name, socket.credential, cached, state.sockets, state.rotated)
 
 
 def _may_grow(state: PoolState, now: float) -> bool:
@@ -129,16 +142,4 @@ def _dial(state: PoolState, homeless: int, now: float) -> None:
     for _ in range(sockets_wanted(homeless, sockets, state.settings, lanes=state.lanes_work)):
         if not _may_grow(state, now):
             return
-        socket: Connection[PoolTurn] = Connection(
-            state.next_number(),
-            lanes=Lanes(state.settings.active_limit, state.settings.named_limit),
-            lanes_work=state.lanes_work,
-            # The first socket's first turn goes without a name.  A second socket is needed only
-            # if turns overlap, and that is when lanes begin to matter.
-            probes=bool(state.sockets) or state.settings.sockets == 1,
-            dial_until=now + state.settings.dial,
-        )
-        state.sockets[socket.id] = socket
-        state.note_deadline(socket.dial_until)
-        state.counts.dials += 1
-        state.actions.append(Dial(socket.id))
+        open_socket(state, now)

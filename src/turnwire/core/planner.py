@@ -41,7 +41,7 @@ class Place:
 class Wait(Enum):
     """There is no place now."""
 
-    FOR_PARENT = "parent"  # the lane it needs is held by a fork for a moment
+    FOR_PARENT = "parent"  # the lane it needs is held by a fork, or its socket is probed
     FOR_ROOM = "room"  # another socket would help
 
 
@@ -73,7 +73,10 @@ def sockets_wanted(
 ) -> int:
     """Say how many sockets to dial for turns that found no place."""
     each = settings.active_limit if lanes else 1
-    coming = sum(socket.state is ConnectionState.CONNECTING for socket in sockets)
+    coming = sum(
+        socket.state is ConnectionState.CONNECTING or socket.probe_until is not None
+        for socket in sockets
+    )
     return max(0, -(-turns // each) - coming)
 
 
@@ -81,6 +84,8 @@ def takes_a_turn(socket: PoolConnection) -> bool:
     """Say whether a turn may be written on a socket now."""
     if socket.state is not ConnectionState.OPEN or not socket.lanes.has_room:
         return False
+    if socket.probe_until is not None:
+        return False  # it has been silent for long: is it still there?
     # Until the server is known to have lanes, or if it has none: one turn per socket.  Alone on
     # its socket a turn may name a lane, to find out: a server that ignores names answers anyway.
     return socket.lanes_work is True or socket.lanes.active == 0
@@ -93,7 +98,7 @@ def _new_name(socket: PoolConnection) -> LaneName:
 
 def _free_lanes(socket: PoolConnection) -> list[Lane[PoolTurn]]:
     """Return the lanes that a turn may take; names only where the server may know them."""
-    skip_default = socket.lanes_work is None and socket.probes and socket.lanes.names_left > 0
+    skip_default = socket.lanes_work is None and socket.finds_lanes and socket.lanes.names_left > 0
     return [
         lane
         for lane in socket.lanes
@@ -133,6 +138,8 @@ def _beside_parent(turn: PoolTurn, sockets: Sequence[PoolConnection]) -> Place |
                 continue
             if takes_a_turn(socket):
                 return _at_parent(turn, socket, lane)
+            if socket.probe_until is not None:
+                return Wait.FOR_PARENT
             return Wait.FOR_PARENT if _finds_out_about_lanes(socket) else None
     return None
 

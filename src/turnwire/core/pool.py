@@ -7,47 +7,37 @@ what ``actions()`` returns, in order; call ``tick`` when ``deadline()`` has come
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
-from turnwire.core import endings, timing
+from turnwire.core import endings, exchanging, liveness, rotation, timing
 from turnwire.core.actions import Action, Close, Deliver
+from turnwire.core.arriving import event_of_nobody, event_of_turn
+from turnwire.core.breaker import Breaker
 from turnwire.core.connection import ConnectionSignal, ConnectionState
-from turnwire.core.failure import (
-    LIMIT_REACHED,
-    CloseInfo,
-    Failure,
-    FailureKind,
-    failure_of_event,
-    failure_of_json,
-)
-from turnwire.core.lane import Lane, LaneState
-from turnwire.core.placing import settle
-from turnwire.core.pool_turn import PoolConnection, PoolTurn
+from turnwire.core.dialing import dial_failed
+from turnwire.core.failure import CloseInfo, Failure, FailureKind, failure_of_json
+from turnwire.core.lane import LaneState
+from turnwire.core.placing import settle, written
+from turnwire.core.pool_turn import PoolTurn
 from turnwire.core.settings import PoolSettings
-from turnwire.core.signals import signal_of
 from turnwire.core.snapshot import DELTAS
-from turnwire.core.sse import MessageTooLong
 from turnwire.core.state import PoolState
-from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
-from turnwire.events import (
-    Event,
-    MalformedMessage,
-    ResponseErrorEvent,
-    ResponseInProgressEvent,
-    decode_event,
-)
+from turnwire.core.turn import TurnState
+from turnwire.events import MalformedMessage, decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from turnwire.core.actions import ConnectionId, TurnId
+    from turnwire.core.breaker import Health
     from turnwire.core.request import TurnRequest
     from turnwire.core.statistics import PoolStatistics
 
 # Bound once: looking up an enum's member costs as much as the rest of the comparison.
 _BUSY, _OUTPUT = LaneState.BUSY, TurnState.OUTPUT
 
-_CLOSED = Failure(FailureKind.CLOSED, "the client was closed")
+_CLOSED: Final = Failure(FailureKind.CLOSED, "the client was closed")
 
 
 class Pool:
@@ -55,11 +45,26 @@ class Pool:
 
     Args:
         settings: Limits and deadlines.
+        numbers: Where numbers of connections and turns come from, if several pools share chains.
+        chance: Returns a number between 0 and 1, drawn anew each time; jitter is made of it.
     """
 
-    def __init__(self, settings: PoolSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: PoolSettings | None = None,
+        *,
+        numbers: Iterator[int] | None = None,
+        chance: Callable[[], float] = lambda: 0.5,
+    ) -> None:
         self.settings = settings or PoolSettings()
-        self._state = PoolState(self.settings, self.settings.lanes)
+        self._state = PoolState(
+            self.settings,
+            numbers or count(1),
+            chance,
+            Breaker(self.settings.breaker),
+            self.settings.lanes,
+            message_bytes=self.settings.message_bytes,
+        )
 
     # What the shell reads.
 
@@ -77,6 +82,10 @@ class Pool:
     def expects(self, connection: ConnectionId) -> bool:
         """Say whether bytes of an HTTP exchange are still wanted."""
         return connection in self._state.exchanges
+
+    def health(self, now: float) -> Health:
+        """Say whether `auto` turns use WebSocket mode now, and why not."""
+        return self._state.breaker.health(now)
 
     def statistics(self) -> PoolStatistics:
         """Return a copy of the counters, with what is true now."""
@@ -151,11 +160,46 @@ class Pool:
 
     def dialed(self, connection: ConnectionId, now: float, *, credential: str = "") -> None:
         """A socket is open."""
-        socket = self._state.sockets.get(connection)
+        state = self._state
+        socket = state.sockets.get(connection)
         if socket is not None:
             socket.signal(ConnectionSignal.OPENED)
-            socket.credential, socket.dial_until = credential, None
-            self._state.changed = True
+            socket.credential, socket.dial_until, socket.heard_at = credential, None, now
+            state.log(state.breaker.seen(credential))
+            state.failed_dials, state.key_refreshed = 0, False
+            rotation.opened(state, socket, now)
+            state.note_deadline(liveness.deadline(state, socket))
+            state.changed = True
+            self._settle(now)
+
+    def written(self, connection: ConnectionId, number: TurnId, now: float) -> None:
+        """A message was written: all of it is on its way."""
+        state = self._state
+        socket, turn = state.sockets.get(connection), state.turns.get(number)
+        if socket is not None:
+            socket.writing -= 1
+            state.note_deadline(liveness.deadline(state, socket))
+        if turn is not None and turn.state is TurnState.WRITING and turn.place == connection:
+            written(state, turn, now)
+
+    def ponged(self, connection: ConnectionId, now: float) -> None:
+        """A pong came."""
+        socket = self._state.sockets.get(connection)
+        if socket is not None:
+            liveness.ponged(self._state, socket, now)
+            self._settle(now)
+
+    def woke(self, slept: float, now: float) -> None:
+        """The machine slept for so many seconds: what is open has to show that it lives."""
+        liveness.woke(self._state, slept, now)
+        self._settle(now)
+
+    def signed_in(self, connection: ConnectionId, now: float, *, credential: str = "") -> None:
+        """The key for an HTTP exchange is there: say what is to be asked."""
+        state = self._state
+        exchange = state.exchanges.get(connection)
+        if exchange is not None:
+            exchanging.signed_in(state, connection, exchange, credential, now)
             self._settle(now)
 
     def refused(
@@ -166,45 +210,54 @@ class Pool:
         body: bytes,
         now: float,
     ) -> None:
-        """The server answered a dial or a POST with something else than was asked for."""
+        """The server answered a dial, a POST or a GET with something else than was asked for."""
         state = self._state
-        said = failure_of_json(body, "no reason given", status=status, headers=headers)
-        exchange = state.exchanges.pop(connection, None)
+        exchange = state.exchanges.get(connection)
         socket = state.sockets.get(connection)
         if exchange is not None:
-            endings.server_failed(state, exchange[0], replace(said, body=body), None, now)
+            exchanging.refused(state, connection, exchange, (status, headers, body), now)
         elif socket is not None:
+            said = failure_of_json(body, "no reason given", status=status, headers=headers)
             message = f"the server refused the WebSocket upgrade with HTTP {status}: {said.message}"
-            refusal = Failure(
-                FailureKind.REFUSED,
-                message,
-                code=said.code,
-                status=status,
-                type=said.type,
-                headers=headers,
-                body=body,
-            )
+            refusal = replace(said, kind=FailureKind.REFUSED, message=message, body=body)
             state.forget(socket, ConnectionSignal.LOST)
-            timing.dial_failed(state, refusal, now)
+            dial_failed(state, socket, refusal, now)
         self._settle(now)
 
-    def lost(self, connection: ConnectionId, close: CloseInfo, now: float) -> None:
-        """A socket or an HTTP stream ended, whoever ended it and whatever the code."""
+    def fetched(self, connection: ConnectionId, body: bytes, now: float) -> None:
+        """A stored response came in one piece."""
         state = self._state
-        exchange = state.exchanges.pop(connection, None)
+        exchange = state.exchanges.get(connection)
+        if exchange is not None:
+            exchanging.fetched(state, connection, exchange, body, now)
+            self._settle(now)
+
+    def lost(
+        self,
+        connection: ConnectionId,
+        close: CloseInfo,
+        now: float,
+        unwritten: Collection[TurnId] = (),
+    ) -> None:
+        """A socket or an HTTP stream ended, whoever ended it and whatever the code.
+
+        Args:
+            connection: Which one.
+            close: How it ended.
+            now: The time.
+            unwritten: Turns of which not a single byte was written.
+        """
+        state = self._state
+        exchange = state.exchanges.get(connection)
         socket = state.sockets.get(connection)
-        if exchange is not None and not close.reached:
-            exchange[0].model_runs -= not exchange[0].request.warm_up
-            endings.fail(state, exchange[0], _unreachable(close), now)
-            exchange[0].delivery = TurnState.QUEUED.value  # nothing of it was sent
-        elif exchange is not None:
-            endings.fail(state, exchange[0], _lost("the HTTP stream ended", close), now)
+        if exchange is not None:
+            exchanging.ended(state, exchange, close, now)
         elif socket is not None and socket.state is ConnectionState.CONNECTING:
             state.forget(socket, ConnectionSignal.LOST)
-            timing.dial_failed(state, _unreachable(close), now)
+            dial_failed(state, socket, exchanging.unreachable_failure(close), now)
         elif socket is not None:
             closed = f"the socket closed with code {close.code}"
-            endings.drop(state, socket, _lost(closed, close), now)
+            endings.drop(state, socket, exchanging.lost_failure(closed, close), now, unwritten)
         self._settle(now)
 
     def malformed(self, connection: ConnectionId, what: str, now: float) -> None:
@@ -221,8 +274,12 @@ class Pool:
         state = self._state
         socket = state.sockets.get(connection)
         if socket is None:
-            self._received_http(connection, data, now)
+            exchange = state.exchanges.get(connection)
+            if exchange is not None:
+                exchanging.received(state, connection, exchange, data, now)
+                self._settle(now)
             return
+        socket.heard_at, socket.doubted = now, False
         try:
             event = decode_event(data)
         except MalformedMessage as error:
@@ -231,7 +288,7 @@ class Pool:
         lane = socket.lanes.by_name.get(event.stream_id)
         turn = lane.turn if lane is not None else None
         if lane is None or turn is None:
-            self._unrouted(socket, event, now)
+            event_of_nobody(state, socket, event, now)
         elif lane.state is not _BUSY:
             endings.drained(state, socket, lane, turn, event)
         elif turn.state is _OUTPUT and type(event) in DELTAS:
@@ -242,7 +299,7 @@ class Pool:
             state.actions.append(Deliver(turn.id, event))
             return
         else:
-            self._event(turn, event, now)
+            event_of_turn(state, turn, event, now)
         self._settle(now)
 
     def tick(self, now: float) -> None:
@@ -250,125 +307,5 @@ class Pool:
         timing.expire(self._state, now)
         self._settle(now)
 
-    # Inside.
-
     def _settle(self, now: float) -> None:
         settle(self._state, now)
-
-    def _received_http(self, connection: ConnectionId, data: bytes, now: float) -> None:
-        exchange = self._state.exchanges.get(connection)
-        if exchange is None:
-            return
-        turn, decoder = exchange
-        try:
-            for message in decoder.feed(data):
-                self._event(turn, decode_event(message), now)
-                if connection not in self._state.exchanges:
-                    break  # that was its terminal event, or it is written again elsewhere
-        except (MalformedMessage, MessageTooLong) as error:
-            failure = Failure(FailureKind.PROTOCOL, f"the server broke the protocol: {error}")
-            endings.fail(self._state, turn, failure, now)
-        self._settle(now)
-
-    def _event(self, turn: PoolTurn, event: Event, now: float) -> None:
-        """An event of a turn that somebody waits for."""
-        state = self._state
-        if event.sequence_number is not None:
-            turn.last_sequence_number = event.sequence_number
-        if not _is_its_own(turn, event):
-            message = "the server sent another response's event on this turn's lane"
-            endings.fail(state, turn, Failure(FailureKind.PROTOCOL, message), now)
-            if turn.connection is not None:
-                state.retire(turn.connection)
-            return
-        signal = signal_of(event)
-        if signal is None:
-            state.actions.append(Deliver(turn.id, event))
-            return
-        if signal is TurnSignal.FAIL:
-            self._failed(turn, event, now)
-            return
-        lane = turn.lane
-        if state.lanes_work is None and lane is not None and lane.name is not None:
-            state.know_lanes(work=True)  # the event was found by the name that it echoes
-        if signal in TERMINAL_SIGNALS:
-            endings.completed(state, turn, signal, event, now)
-            return
-        if isinstance(event, ResponseInProgressEvent):
-            turn.release_source()  # a fork has bound its parent: docs/protocol/continuation.md#fork
-            state.changed = True
-        turn.signal(signal)
-        turn.snapshot.add(event)
-        state.actions.append(Deliver(turn.id, event))
-
-    def _failed(self, turn: PoolTurn, event: Event, now: float) -> None:
-        """The server says that the turn failed, or, on the default lane, that the socket ends."""
-        failure, lane = failure_of_event(event), turn.lane
-        aged = lane is not None and endings.is_about_the_socket(lane, failure)
-        if aged and turn.connection is not None and turn.state is not TurnState.WRITING:
-            # It names no lane and this turn runs: about the socket, and running turns may finish
-            # (docs/protocol/lanes.md#errors-without-a-lane).
-            self._state.retire(turn.connection)
-            return
-        endings.server_failed(self._state, turn, failure, event, now)
-
-    def _unrouted(self, socket: PoolConnection, event: Event, now: float) -> None:
-        """An event that names no lane with a turn on it: the socket's own, or nobody's."""
-        state = self._state
-        failure = failure_of_event(event) if event.type == "error" else None
-        # `keepalive` and the like are about no turn, so they say nothing about its lane.
-        telling = failure is not None or event.type.startswith("response.")
-        probe = _probe(socket) if event.stream_id is None and telling else None
-        if probe is not None and probe.turn is not None:
-            if failure is None:
-                # The server ignored the name of the only turn here: it has no lanes.
-                state.know_lanes(work=False)
-                socket.lanes.adopt_as_default(probe)
-            if probe.turn.id in state.turns:
-                self._event(probe.turn, event, now)
-            else:
-                endings.drained(state, socket, probe, probe.turn, event)
-            return
-        state.counts.unrouted_events += 1
-        if failure is not None and failure.code == LIMIT_REACHED:
-            state.retire(socket)
-        elif isinstance(event, ResponseErrorEvent) and failure is not None:
-            # Nobody's error is everybody's: docs/protocol/lanes.md#errors-without-a-lane
-            message = f"the socket carried an error that names no lane: {failure.message}"
-            lost = replace(failure, kind=FailureKind.LOST, message=message)
-            state.actions.append(Close(socket.id))
-            endings.drop(state, socket, lost, now)
-
-
-def _is_its_own(turn: PoolTurn, event: Event) -> bool:
-    """Adopt the response's id; a second id on the lane would be another turn's answer."""
-    response = getattr(event, "response", None)
-    response_id: str | None = response.id if response is not None else None
-    if response_id and turn.response_id is None:
-        turn.response_id = response_id
-    return not response_id or response_id == turn.response_id
-
-
-def _probe(socket: PoolConnection) -> Lane[PoolTurn] | None:
-    """Return the lane of the only turn on a socket whose server may not know lanes.
-
-    Several sockets may probe at once, so it may still be there when another's answer is known.
-    """
-    if socket.lanes_work is True:
-        return None
-    return next((lane for lane in socket.lanes if lane.turn is not None), None)
-
-
-def _unreachable(close: CloseInfo) -> Failure:
-    message = f"the server could not be reached: {close.reason or 'no reason given'}"
-    return Failure(FailureKind.DIAL_TIMEOUT if close.timed_out else FailureKind.DIAL, message)
-
-
-def _lost(what: str, close: CloseInfo) -> Failure:
-    reason = f" ({close.reason})" if close.reason else ""
-    return Failure(
-        FailureKind.LOST,
-        f"{what} before the turn's terminal event{reason}",
-        close_code=close.code,
-        close_reason=close.reason,
-    )

@@ -13,7 +13,7 @@ from turnwire.core.turn import TERMINAL_STATES, TRANSITIONS, TurnSignal, TurnSta
 if TYPE_CHECKING:
     from turnwire.core.chain import ChainMiss, Composed
     from turnwire.core.lane import Lane
-    from turnwire.core.request import TurnRequest
+    from turnwire.core.request import Route, TurnRequest
 
 
 @dataclass(slots=True, eq=False)
@@ -26,16 +26,33 @@ class PoolTurn:
         size_bytes: What it weighs while it waits.
         queued_at: When it began to wait for a lane.
         state: Where it is.
+        route: How it travels.
+        transport_reason: Why that way.
+        probes_breaker: True if it finds out whether WebSocket mode works again.
         connection: The socket that carries it; None for HTTP.
         exchange: The HTTP exchange that carries it.
+        credential: Fingerprint of the key of its last exchange.
         composed: What was sent of its chain.
         source: The lane that a fork reads its parent from, until it has bound it.
         response_id: Once the server has named it.
-        sent_bytes: Everything written for it, resends included.
-        resends: How often its message was written again.
-        model_runs: How many runs of the model it may have started.
+        write_began_at: When its message was handed over to be written, the last time.
+        written_at: When that was done; None while it is being written.
+        message_bytes: What its last message weighed.
+        sent_bytes: Everything written for it.
+        full_bytes: What that would have been with the whole history each time.
+        resends: How often its message was written again, for whatever reason.
+        repeats: How often because the server had perhaps run it, and the answer was lost.
+        retries: How often because the server was too busy.
+        refusals: How often the server refused it unread.
+        moves: How often a socket was lost before it took the message.
+        shown: Whether its caller has been handed an event since there was output; the caller's
+            side sets it.
+        resumes: How often its stored response was fetched.
+        resume_failed: Whether its stored response could not be fetched.
+        key_refreshed: Whether another key was tried after a 401.
+        model_runs: Runs of the model that it may have started.
         chain_miss: Why everything was sent, or None.
-        delivery: How far it has come, or had come when it ended on our side.
+        delivery: The last live state, or ``terminal``.
     """
 
     id: int
@@ -44,17 +61,32 @@ class PoolTurn:
     submitted_at: float
     queued_at: float
     state: TurnState = TurnState.QUEUED
+    route: Route = "websocket"
+    transport_reason: str = ""
+    probes_breaker: bool = False
     connection: Connection[PoolTurn] | None = None
     lane: Lane[PoolTurn] | None = None
     exchange: int | None = None
+    credential: str = ""
     composed: Composed | None = None
     source: Lane[PoolTurn] | None = None
     snapshot: Snapshot = field(default_factory=Snapshot)
     response_id: str | None = None
     last_sequence_number: int | None = None
+    write_began_at: float | None = None
     written_at: float | None = None
+    message_bytes: int = 0
     sent_bytes: int = 0
+    full_bytes: int = 0
     resends: int = 0
+    repeats: int = 0
+    retries: int = 0
+    refusals: int = 0
+    moves: int = 0
+    shown: bool = False
+    resumes: int = 0
+    resume_failed: bool = False
+    key_refreshed: bool = False
     model_runs: int = 0
     chain_miss: ChainMiss | None = None
     delivery: str = TurnState.QUEUED.value
@@ -79,6 +111,22 @@ class PoolTurn:
         if self.composed is not None:
             return self.composed.previous_response_id
         return self.request.previous_response_id
+
+    @property
+    def runs_model(self) -> bool:
+        """False for a warm-up."""
+        return not self.request.warm_up
+
+    def forget_attempt(self) -> None:
+        """Begin anew: nothing that came so far counts any more."""
+        self.response_id = self.last_sequence_number = None
+        self.snapshot = Snapshot()
+        self.delivery = TurnState.QUEUED.value
+
+    @property
+    def place(self) -> int | None:
+        """The connection that carries it, socket or exchange."""
+        return self.exchange if self.connection is None else self.connection.id
 
     @property
     def is_next(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,12 +11,14 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from turnwire.core.answers import Unanswered
     from turnwire.core.chain import Chain
     from turnwire.core.history import HistoryItem
     from turnwire.core.lane import LaneName
     from turnwire.core.params import Params
 
-Transport = Literal["websocket", "http"]
+Transport = Literal["auto", "websocket", "http"]  # what a caller asks for
+Route = Literal["websocket", "http"]  # how a turn travels
 
 _quote: Final = msgspec.json.Encoder().encode
 
@@ -26,13 +29,39 @@ class Deadlines:
 
     Attributes:
         queue: From submission until a lane is free.
-        first_event: From the write to the server's first event.
+        write: From the decision to write until the message is written.
+        first_event: From then to the server's first event.
+        progress: Without any event on the turn's connection, once the first has come.
         turn: From submission to the terminal event.
     """
 
     queue: float | None = 60.0
+    write: float | None = 30.0
     first_event: float | None = 30.0
+    progress: float | None = None
     turn: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What a `replay` function is asked about: a turn that the server has perhaps run.
+
+    Attributes:
+        reason: What went wrong.
+        delivery: ``writing``, ``accepted`` or ``output``; its caller has seen no output.
+        response_id: Once the server had named it.
+        close_code: Of the socket, or None.
+        hosted_tools: Kinds of its tools that the server runs and that may have side effects.
+    """
+
+    reason: str
+    delivery: str
+    response_id: str | None
+    close_code: int | None
+    hosted_tools: tuple[str, ...]
+
+
+Replay = Literal["never", "safe", "always"] | Callable[[Interruption], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +71,13 @@ class TurnRequest:
     Attributes:
         params: Everything but input and ``previous_response_id``.
         items: New items, or the full history if ``whole``; None if there is no ``input`` at all.
-        transport: How to send it.
+        transport: How its caller wants it sent.
         chain: The chain that it belongs to, if any.
         whole: True if ``items`` is the full history of the chain.
         previous_response_id: The caller's own link, where there is no chain.
         warm_up: True if the model is not to run.
-        credential: For HTTP, the fingerprint of the key in use.
+        replay: Whether it may be sent again after the server has perhaps run it.
+        unanswered: What to do about tool calls in the history that have no answer.
         deadlines: How long it may take.
     """
 
@@ -58,7 +88,8 @@ class TurnRequest:
     whole: bool = False
     previous_response_id: str | None = None
     warm_up: bool = False
-    credential: str = ""
+    replay: Replay = "safe"
+    unanswered: Unanswered = "error"
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     @property

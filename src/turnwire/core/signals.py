@@ -18,6 +18,8 @@ from turnwire.events import (
     ResponseIncompleteEvent,
     ResponseInProgressEvent,
     ResponseQueuedEvent,
+    TurnRestartedEvent,
+    TurnResumedEvent,
 )
 
 _E = TurnSignal
@@ -32,6 +34,8 @@ _SIGNAL_OF_CLASS: Final[dict[type[Event], TurnSignal]] = {
     ResponseFailedEvent: _E.FAIL,
     ResponseErrorEvent: _E.FAIL,
 }
+
+_OURS: Final = (TurnRestartedEvent, TurnResumedEvent)
 
 # The same by name, for servers whose events have odd shapes and for gateways' own terminals:
 # docs/protocol/events.md#terminal-events
@@ -69,7 +73,7 @@ def signal_of(event: Event) -> TurnSignal | None:
         return signal
     if isinstance(event, OtherEvent):
         return _signal_of_other(event)
-    return _E.PRODUCE
+    return None if isinstance(event, _OURS) else _E.PRODUCE
 
 
 def _signal_of_other(event: OtherEvent) -> TurnSignal | None:

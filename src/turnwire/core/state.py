@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from turnwire.core.actions import Action, Close, ConnectionId, TurnId
+from turnwire.core.actions import Action, Close, ConnectionId, Log, TurnId
+from turnwire.core.budget import Budget
 from turnwire.core.connection import ConnectionSignal, ConnectionState
+from turnwire.core.exchange import Exchange
 from turnwire.core.pool_turn import PoolConnection, PoolTurn
-from turnwire.core.sse import SSEDecoder
 from turnwire.core.statistics import PoolStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from turnwire.core.breaker import Breaker
     from turnwire.core.lane import Lane
     from turnwire.core.settings import PoolSettings
 
@@ -27,35 +31,53 @@ class PoolState:
         lanes_work: Whether the server has lanes; None while nobody knows.
         exchanges: HTTP exchanges: each carries one turn.
         waiting: Turns without a lane that could run now, in the order in which they could.
-        to_write: Turns that need no place: over HTTP, or written again where they are.
+        unrouted: Turns that have just begun to wait, and whose way is to be chosen.
+        resting: Turns that the server was too busy for, and when to send them again.
+        to_write: Turns that are written again where they are.
+        message_bytes: The largest message for a socket, as far as is known.
+        no_dial_before: When to dial again.
+        failed_dials: Dials that failed since the last one that did not.
+        key_refreshed: Whether another key was tried since the last dial that did not fail.
+        rotated: Sockets that were replaced because of their age.
         changed: True if planning may now find something to do.
         due: No deadline comes before this; None if there is none.
     """
 
     settings: PoolSettings
+    numbers: Iterator[int]
+    chance: Callable[[], float]
+    breaker: Breaker
     lanes_work: bool | None = None
     sockets: dict[ConnectionId, PoolConnection] = field(
         default_factory=dict[ConnectionId, PoolConnection]
     )
-    exchanges: dict[ConnectionId, tuple[PoolTurn, SSEDecoder]] = field(
-        default_factory=dict[ConnectionId, tuple[PoolTurn, SSEDecoder]]
-    )
+    exchanges: dict[ConnectionId, Exchange] = field(default_factory=dict[ConnectionId, Exchange])
     turns: dict[TurnId, PoolTurn] = field(default_factory=dict[TurnId, PoolTurn])
     waiting: dict[TurnId, PoolTurn] = field(default_factory=dict[TurnId, PoolTurn])
+    unrouted: list[PoolTurn] = field(default_factory=list[PoolTurn])
+    resting: dict[TurnId, float] = field(default_factory=dict[TurnId, float])
     to_write: list[PoolTurn] = field(default_factory=list[PoolTurn])
     queued_bytes: int = 0
+    message_bytes: int = 0
     no_dial_before: float = 0.0
+    failed_dials: int = 0
+    key_refreshed: bool = False
+    rotated: set[ConnectionId] = field(default_factory=set[ConnectionId])
+    budget: Budget = field(default_factory=Budget)
     closed: bool = False
     changed: bool = False
     due: float | None = None
-    numbers: int = 0
     actions: list[Action] = field(default_factory=list[Action])
     counts: PoolStatistics = field(default_factory=PoolStatistics)
 
     def next_number(self) -> int:
         """Return a number that no turn and no connection of this pool has had."""
-        self.numbers += 1
-        return self.numbers
+        return next(self.numbers)
+
+    def log(self, message: str | None) -> None:
+        """Tell whoever watches, if there is something to tell."""
+        if message is not None:
+            self.actions.append(Log(message))
 
     def know_lanes(self, *, work: bool) -> None:
         """Note whether the server has lanes; true for every socket to it."""
@@ -72,20 +94,20 @@ class PoolState:
     def enqueue(self, turn: PoolTurn) -> None:
         """Queue a turn; behind the earlier turns of its chain, if there are any."""
         chain = turn.request.chain
+        self.queued_bytes += turn.size_bytes
         if chain is not None and chain.turn is not None:
             chain.behind.append(turn.id)
-            self.queued_bytes += turn.size_bytes
         else:
             self._begin_to_wait(turn)
 
     def _begin_to_wait(self, turn: PoolTurn) -> None:
         if turn.request.chain is not None:
             turn.request.chain.turn = turn.id
-        if turn.request.transport == "http":
-            self.to_write.append(turn)
-        else:
-            self.waiting[turn.id] = turn
-            self.queued_bytes += turn.size_bytes
+        self.waiting[turn.id] = turn
+        self._look_at(turn)
+
+    def _look_at(self, turn: PoolTurn) -> None:
+        self.unrouted.append(turn)
         queue = turn.request.deadlines.queue
         self.note_deadline(None if queue is None else turn.queued_at + queue)
         self.changed = True
@@ -93,7 +115,10 @@ class PoolState:
     def dequeue(self, turn: PoolTurn) -> None:
         """Take a turn out of the queue, if it is in it."""
         chain = turn.request.chain
-        if self.waiting.pop(turn.id, None) is not None:
+        if (
+            self.waiting.pop(turn.id, None) is not None
+            or self.resting.pop(turn.id, None) is not None
+        ):
             self.queued_bytes -= turn.size_bytes
         elif chain is not None and turn.id in chain.behind:
             chain.behind.remove(turn.id)
@@ -109,22 +134,30 @@ class PoolState:
             chain.turn, chain.turn_written = None, False
             if chain.behind:
                 following = self.turns[chain.behind.popleft()]
-                self.queued_bytes -= following.size_bytes
                 following.queued_at = now  # it could not have run before
                 self._begin_to_wait(following)
         self.changed = True
 
     def wait_again(self, turn: PoolTurn, now: float) -> None:
-        """Put a turn that was refused unread in front of the queue."""
+        """Put a turn that has to be written again in front of the queue."""
         turn.connection = turn.lane = None
         if turn.request.chain is not None:
             turn.request.chain.turn_written = False
         turn.queued_at = now
-        queue = turn.request.deadlines.queue
-        self.note_deadline(None if queue is None else now + queue)
+        if self.resting.pop(turn.id, None) is None and turn.id not in self.waiting:
+            self.queued_bytes += turn.size_bytes
         self.waiting = {turn.id: turn, **self.waiting}
-        self.queued_bytes += turn.size_bytes
-        self.changed = True
+        self._look_at(turn)
+
+    def rest(self, turn: PoolTurn, until: float) -> None:
+        """Keep a turn back for a while."""
+        turn.connection = turn.lane = None
+        if turn.request.chain is not None:
+            turn.request.chain.turn_written = False
+        if self.waiting.pop(turn.id, None) is None:
+            self.queued_bytes += turn.size_bytes
+        self.resting[turn.id] = until
+        self.note_deadline(until)
 
     def forget(self, socket: PoolConnection, signal: ConnectionSignal) -> None:
         """A socket is no more."""

@@ -35,7 +35,7 @@ class TurnSignal(Enum):
     INCOMPLETE = "incomplete"
     FAIL = "fail"  # an error, from the server or from the way to it
     CANCEL = "cancel"  # the caller no longer wants it
-    REQUEUE = "requeue"  # the server refused it unread; it will be written again
+    REQUEUE = "requeue"  # it was refused or cut off, and will be written again
 
 
 _S, _E = TurnState, TurnSignal
@@ -67,6 +67,7 @@ TRANSITIONS: Final = {
     (_S.OUTPUT,   _E.INCOMPLETE): _S.INCOMPLETE,
     (_S.OUTPUT,   _E.FAIL):       _S.FAILED,
     (_S.OUTPUT,   _E.CANCEL):     _S.CANCELLED,
+    (_S.OUTPUT,   _E.REQUEUE):    _S.QUEUED,       # its caller has seen nothing of it
 }  # fmt: skip
 
 TERMINAL_STATES: Final = frozenset({_S.COMPLETED, _S.INCOMPLETE, _S.FAILED, _S.CANCELLED})

@@ -8,6 +8,7 @@ from turnwire.events.codec import (
     encode,
     salvage_response,
 )
+from turnwire.events.local import TurnRestartedEvent, TurnResumedEvent
 from turnwire.events.response import (
     ContentPart,
     ErrorBody,
@@ -84,6 +85,8 @@ __all__ = [
     "ResponseTextDeltaEvent",
     "ResponseTextDoneEvent",
     "SummaryPart",
+    "TurnRestartedEvent",
+    "TurnResumedEvent",
     "Usage",
     "decode_envelope",
     "decode_event",

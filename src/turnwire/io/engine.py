@@ -8,27 +8,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
+import time
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from turnwire.core.actions import Action, Close, Deliver, Dial, Finish, Post, Send
+from turnwire.core.actions import (
+    Action,
+    Close,
+    Deliver,
+    Dial,
+    Fetch,
+    Finish,
+    Log,
+    Ping,
+    Post,
+    Restart,
+    Send,
+    SignIn,
+)
 from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
 from turnwire.io.describing import describe, describe_dial
 from turnwire.io.endpoint import SignInFailed
-from turnwire.io.http import post
-from turnwire.io.inbox import Inbox
+from turnwire.io.http import Exchange, Whole, perform
+from turnwire.io.inbox import Inboxes
+from turnwire.io.sleep import SleepWatch
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
+    from turnwire.core.breaker import Health
     from turnwire.core.pool_turn import PoolTurn
     from turnwire.core.request import TurnRequest
     from turnwire.core.settings import PoolSettings
     from turnwire.core.statistics import PoolStatistics
-    from turnwire.io.endpoint import Endpoint, SignedIn
+    from turnwire.io.endpoint import Endpoint
+    from turnwire.io.inbox import Inbox
     from turnwire.io.refusal import Refusal
 
 _log: Final = logging.getLogger("turnwire")
@@ -42,7 +60,9 @@ class Engine:
         endpoint: The server.
         settings: The pool's limits.
         inbox_bytes: How much of a turn may wait to be read before the turn fails.
-        heartbeat: Seconds without any data after which a socket is pinged, or None.
+        client_bytes: The same for all turns together.
+        numbers: Where numbers of connections and turns come from, if engines share chains.
+        wall_clock: What goes on while the machine sleeps.
     """
 
     def __init__(
@@ -51,23 +71,26 @@ class Engine:
         settings: PoolSettings,
         *,
         inbox_bytes: int,
-        heartbeat: float | None,
+        client_bytes: int,
+        numbers: Iterator[int] | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._endpoint = endpoint
-        self._inbox_bytes = inbox_bytes
-        self._heartbeat = heartbeat
-        self._pool = Pool(settings)
+        self._pool = Pool(settings, numbers=numbers, chance=random.random)
+        self._sleep_watch = SleepWatch(self._loop.time(), wall_clock)
         self._pid = os.getpid()
-        self._inboxes: dict[int, Inbox] = {}
-        self._headers: dict[int, Mapping[str, str]] = {}  # of turns that are to be POSTed
+        self._inboxes = Inboxes(inbox_bytes, client_bytes)
+        self._asked: dict[int, Post | Fetch] = {}  # what exchanges that have signed in are to ask
         self._sockets: dict[int, WebSocket] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by connection
         self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
-        self._end: asyncio.Task[None] | None = None
-        self._session = open_session()
+        self._leaving: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._session = open_session(endpoint.ssl_context)
+        self._keeper = self._loop.create_task(self._keep(), name="turnwire-keeper")
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -91,38 +114,41 @@ class Engine:
     @property
     def closed(self) -> bool:
         """True once nothing is left to be closed."""
-        return self._end is not None and self._end.done()
+        return self._over.done() or self._loop.is_closed()
 
-    async def sign_in(self) -> SignedIn:
-        """Return the headers for one POST and a fingerprint of the key among them.
+    def health(self) -> Health:
+        """Say whether WebSocket mode is used now, and why not."""
+        return self._pool.health(self._loop.time())
 
-        Raises:
-            SignInFailed: The function that returns the key raised, or returned something else.
-        """
-        return await self._endpoint.sign_in()
-
-    def submit(
-        self, request: TurnRequest, headers: Mapping[str, str] | None = None
-    ) -> tuple[PoolTurn, Inbox] | None:
-        """Start a turn, with the headers for its POST if it is one; None if the queue is full."""
+    def submit(self, request: TurnRequest) -> tuple[PoolTurn, Inbox] | None:
+        """Start a turn; None if the queue is full."""
+        self._notice_sleep()
         turn = self._pool.submit(request, self._loop.time())
         if turn is None:
             return None
-        inbox = self._inboxes[turn.id] = Inbox(self._inbox_bytes)
-        if headers is not None:
-            self._headers[turn.id] = headers
+        inbox = self._inboxes.open(turn.id)
         self._act()
         return turn, inbox
 
+    def _notice_sleep(self) -> None:
+        slept = self._sleep_watch.slept(self._loop.time())
+        if slept is not None:
+            _log.info("the machine slept for %.0f s: sockets are probed before use", slept)
+            self._pool.woke(slept, self._loop.time())
+
+    def has(self, turn: int) -> bool:
+        """Say whether a turn is here and has not ended."""
+        return turn in self._inboxes.by_turn
+
     def cancel(self, turn: int) -> None:
         """Drop a turn, if it has not ended."""
-        if turn in self._inboxes:
+        if turn in self._inboxes.by_turn:
             self._pool.cancel(turn, self._loop.time())
             self._act()
 
     def abandon(self, turn: int) -> None:
         """Drop a turn from any thread, at any time: its caller let go of it."""
-        if turn in self._inboxes and not self._loop.is_closed() and not self.forked:
+        if turn in self._inboxes.by_turn and not self._loop.is_closed() and not self.forked:
             self._loop.call_soon_threadsafe(self.cancel, turn)
 
     async def aclose(self) -> None:
@@ -130,11 +156,26 @@ class Engine:
 
         Everybody who calls this waits for the same end, which goes on if a waiter is cancelled.
         """
-        if self._end is None:
+        self.begin_to_end()
+        await asyncio.shield(self._over)
+
+    def begin_to_end(self) -> None:
+        """Have everything end, and do not wait for it."""
+        if not self._leaving.done():
+            self._leaving.set_result(None)
+
+    async def _keep(self) -> None:
+        """Wait for the end, which comes with ``aclose`` or with the loop's own."""
+        try:
+            await self._leaving
+        finally:
             self._pool.close(self._loop.time())
             self._act()
-            self._end = self._loop.create_task(self._wind_up(), name="turnwire-end")
-        await asyncio.shield(self._end)
+            try:
+                await self._wind_up()
+            finally:  # the loop may end in the middle of it
+                await self._session.close()
+                self._over.set_result(None)
 
     async def _wind_up(self) -> None:
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -143,18 +184,16 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._session.close()
 
     # The one place where decisions become deeds.
 
     def _act(self) -> None:
         actions = self._pool.actions()
-        only_events = bool(actions)
+        only_events, inboxes = bool(actions), self._inboxes.by_turn
         for action in actions:
             if type(action) is Deliver:
-                if not self._inboxes[action.turn].put(action.event):
-                    self._pool.overflowed(action.turn, self._inbox_bytes, self._loop.time())
-                    self._loop.call_soon(self._act)
+                if not inboxes[action.turn].put(action.event):
+                    self._relieve(action.turn)
             else:
                 only_events = False
                 self._do(action)
@@ -164,20 +203,38 @@ class Engine:
         if deadline != self._armed:
             self._arm(deadline)
 
+    def _relieve(self, turn: int) -> None:
+        overflowed = self._inboxes.relieve(turn)
+        if overflowed is not None:
+            self._pool.overflowed(*overflowed, self._loop.time())
+            self._loop.call_soon(self._act)
+
     def _do(self, action: Action) -> None:
         match action:
             case Dial(connection):
                 self._start(connection, self._run_socket(connection))
-            case Send(connection, _, data):
-                self._sockets[connection].send(data)
-            case Post(connection, turn, body):
-                headers = self._headers.get(turn, {})
-                self._start(connection, self._run_exchange(connection, headers, body))
+            case Send(connection, turn, data):
+                self._sockets[connection].send(turn, data)
+            case Ping(connection):
+                self._sockets[connection].ping()
+            case SignIn(connection):
+                self._start(connection, self._run_exchange(connection))
+            case Post(connection) | Fetch(connection):
+                self._asked[connection] = action
             case Close(connection, code):
                 self._hang_up(connection, code)
+            case Log(message):
+                _log.info("%s", message)
+            case Deliver() | Restart() | Finish():
+                self._tell(action)
+
+    def _tell(self, action: Deliver | Restart | Finish) -> None:
+        inboxes = self._inboxes.by_turn
+        match action:
+            case Restart(turn, event):
+                inboxes[turn].restart(event)
             case Finish(turn):
-                self._headers.pop(turn, None)
-                self._inboxes.pop(turn).close(action)
+                inboxes.pop(turn).close(action)
             case Deliver():
                 raise AssertionError("handled by the caller, which is where the time goes")
 
@@ -189,6 +246,7 @@ class Engine:
 
     def _tick(self) -> None:
         self._timer = self._armed = None
+        self._notice_sleep()
         self._pool.tick(self._loop.time())
         self._act()
 
@@ -226,9 +284,9 @@ class Engine:
             _log.debug("socket %d closed with code %s", connection, end.code)
         except UpgradeRefused as refused:
             end = refused.refusal
-            _log.info("upgrade refused with HTTP %d", end.status)
+            _log.debug("upgrade refused with HTTP %d", end.status)
         except SignInFailed as error:
-            end = CloseInfo(1006, str(error))
+            end = CloseInfo(1006, str(error), signed_in=False)
         except (aiohttp.ClientError, OSError) as error:
             dialled = socket is not None
             why = describe(error) if dialled else describe_dial(error, self._endpoint.proxy)
@@ -237,7 +295,8 @@ class Engine:
             _log.exception("socket %d failed", connection)
             end = CloseInfo(1006, "internal error")
         finally:
-            self._ended(connection, end)  # at once: the goodbyes below may take a second
+            unwritten = socket.unwritten if socket is not None else ()
+            self._ended(connection, end, unwritten)  # at once: goodbyes may take a second
             self._sockets.pop(connection, None)
             if socket is not None:
                 await socket.close()
@@ -249,7 +308,7 @@ class Engine:
             self._endpoint.url,
             headers,
             credential,
-            heartbeat=self._heartbeat,
+            pings_itself=False,
             proxy=self._endpoint.proxy,
         )
 
@@ -268,8 +327,17 @@ class Engine:
             pool.malformed(connection, what, now())
             act()
 
-        reading = self._loop.create_task(socket.read(text, malformed), name="turnwire-reader")
-        writing = self._loop.create_task(socket.write(), name="turnwire-writer")
+        def ponged() -> None:
+            pool.ponged(connection, now())
+            act()
+
+        def written(turn: int) -> None:
+            pool.written(connection, turn, now())
+            act()
+
+        read, write = socket.read(text, malformed, ponged), socket.write(written)
+        reading = self._loop.create_task(read, name="turnwire-reader")
+        writing = self._loop.create_task(write, name="turnwire-writer")
         try:
             await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
@@ -280,35 +348,55 @@ class Engine:
             writing.cancel()
             await asyncio.gather(reading, writing, return_exceptions=True)
 
-    async def _run_exchange(self, connection: int, headers: Mapping[str, str], body: bytes) -> None:
+    async def _run_exchange(self, connection: int) -> None:
         """The life of one HTTP exchange; as above."""
-
-        def piece(data: bytes) -> bool:
-            self._pool.received(connection, data, self._loop.time())
-            self._act()
-            return self._pool.expects(connection)
-
-        end: CloseInfo | Refusal = CloseInfo(None, _STOPPED)
+        end: CloseInfo | Refusal | Whole = CloseInfo(None, _STOPPED)
         try:
-            end = await post(
-                self._session,
-                self._endpoint.url,
-                headers,
-                body,
-                piece,
-                proxy=self._endpoint.proxy,
-                dial_timeout=self.settings.dial,
-            )
+            headers, credential = await self._endpoint.sign_in()
+            self._pool.signed_in(connection, self._loop.time(), credential=credential)
+            self._act()
+            asked = self._asked.pop(connection, None)
+            if asked is not None:  # or its turn has ended meanwhile
+                end = await perform(self._session, self._exchange(asked, headers))
+        except SignInFailed as error:
+            end = CloseInfo(None, str(error), reached=False, signed_in=False)
         except Exception:  # noqa: BLE001  # as above
             _log.exception("exchange %d failed", connection)
             end = CloseInfo(None, "internal error")
         finally:
             self._ended(connection, end)
 
-    def _ended(self, connection: int, end: CloseInfo | Refusal) -> None:
+    def _exchange(self, asked: Post | Fetch, headers: Mapping[str, str]) -> Exchange:
+        connection = asked.connection
+
+        def piece(data: bytes) -> bool:
+            self._pool.received(connection, data, self._loop.time())
+            self._act()
+            return self._pool.expects(connection)
+
+        def written() -> None:
+            assert isinstance(asked, Post)  # nothing else has a body
+            self._pool.written(connection, asked.turn, self._loop.time())
+            self._act()
+
+        body = asked.body if isinstance(asked, Post) else None
+        url = self._endpoint.url if isinstance(asked, Post) else self._endpoint.stored(asked)
+        proxy, dial = self._endpoint.proxy, self.settings.dial
+        return Exchange(url, headers, piece, body, written, proxy, dial)
+
+    def _ended(
+        self,
+        connection: int,
+        end: CloseInfo | Refusal | Whole,
+        unwritten: Collection[int] = (),
+    ) -> None:
         """Tell the pool, which by now may have forgotten the connection."""
-        if isinstance(end, CloseInfo):
-            self._pool.lost(connection, end, self._loop.time())
-        else:
-            self._pool.refused(connection, *end, self._loop.time())
+        now = self._loop.time()
+        match end:
+            case CloseInfo():
+                self._pool.lost(connection, end, now, unwritten)
+            case Whole(body):
+                self._pool.fetched(connection, body, now)
+            case _:
+                self._pool.refused(connection, *end, now)
         self._act()

@@ -1,10 +1,10 @@
-"""One HTTP exchange over aiohttp: POST a turn, hand out what comes back.  Decides nothing."""
+"""One HTTP exchange over aiohttp: ask, and hand out what comes back.  Decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -12,15 +12,20 @@ import aiohttp
 from turnwire.core.failure import CloseInfo
 from turnwire.io.describing import describe, describe_dial
 from turnwire.io.proxy import passage
-from turnwire.io.refusal import read_refusal
+from turnwire.io.redirects import OF_POST, Redirects
+from turnwire.io.refusal import raise_if_of_proxy, read_refusal
+from turnwire.io.tls import refuses_certificate
+from turnwire.io.websocket import INBOUND_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from turnwire.io.proxy import Proxy
     from turnwire.io.refusal import Refusal
 
 _OK: Final = 200
+_JSON: Final = "application/json"
+_PIECE_BYTES: Final = 2**18
 _TAIL_SECONDS: Final = 2.0  # how long to wait for the end of a stream whose turn has ended
 
 # What goes wrong before a single byte was sent to the server.
@@ -32,44 +37,103 @@ _NOT_REACHED: Final = (
 )
 
 
-async def post(
-    session: aiohttp.ClientSession,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    piece: Callable[[bytes], bool],
-    *,
-    proxy: Proxy | None = None,
-    dial_timeout: float | None = None,
-) -> CloseInfo | Refusal:
-    """POST a turn and hand each piece of the stream to ``piece``, which says if it wants more.
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A stored response that came in one piece."""
 
-    A new connection, name lookup, proxy and TLS included, may take ``dial_timeout`` seconds.
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What to ask, and whom to tell.
+
+    Attributes:
+        url: Where.
+        headers: Sent with it.
+        piece: Called with each piece of a stream; says if it wants more.
+        body: What to POST; None for a GET.
+        written: Called once all of it is on its way.
+        proxy: What is between here and there.
+        dial_timeout: Seconds for a new connection, name lookup, proxy and TLS included.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    piece: Callable[[bytes], bool]
+    body: bytes | None = None
+    written: Callable[[], None] = lambda: None
+    proxy: Proxy | None = None
+    dial_timeout: float | None = None
+
+
+async def perform(
+    session: aiohttp.ClientSession, exchange: Exchange
+) -> CloseInfo | Refusal | Whole:
+    """POST a turn, or GET a stored response; redirects within the server are followed.
 
     Returns:
-        How the stream ended; or an answer that is no event stream.
+        How the stream ended; or an answer that is no stream.
     """
-    posted = {"Content-Type": "application/json", "Accept": "text/event-stream", **headers}
+    way = Redirects(exchange.url, OF_POST)
+    while True:
+        end = await _perform_once(session, way.url, exchange)
+        if isinstance(end, CloseInfo | Whole) or not way.follow(end):
+            return end
+
+
+async def _perform_once(
+    session: aiohttp.ClientSession, url: str, exchange: Exchange
+) -> CloseInfo | Refusal | Whole:
+    body, proxy = exchange.body, exchange.proxy
+    headers = {"Accept": "text/event-stream", **exchange.headers}
+    if body is not None:
+        sized = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        headers = sized | headers
+    answered = False
     try:
-        async with session.post(
+        async with session.request(
+            "GET" if body is None else "POST",
             url,
-            data=io.BytesIO(body),  # of large bytes aiohttp warns
-            timeout=aiohttp.ClientTimeout(total=None, connect=dial_timeout),
+            data=None if body is None else _in_pieces(body, exchange.written),
+            timeout=aiohttp.ClientTimeout(total=None, connect=exchange.dial_timeout),
             allow_redirects=False,
-            **passage(proxy, posted),
+            **passage(proxy, headers),
         ) as response:
+            answered = True
+            raise_if_of_proxy(response, passed_on=proxy is not None and not proxy.tunnels)
+            if body is None and response.status == _OK and response.content_type == _JSON:
+                return await _read_whole(response)
             if response.status != _OK or response.content_type != "text/event-stream":
                 return await read_refusal(response)
             async for data in response.content.iter_any():
-                if not piece(data):
+                if not exchange.piece(data):
                     await _read_to_end(response)
                     break
     except _NOT_REACHED as error:
         late = isinstance(error, aiohttp.ConnectionTimeoutError)
         return CloseInfo(None, describe_dial(error, proxy), reached=False, timed_out=late)
     except (aiohttp.ClientError, OSError) as error:
+        if not answered and refuses_certificate(error):  # which TLS 1.3 does after the dial
+            return CloseInfo(None, describe_dial(error, proxy), reached=False)
         return CloseInfo(None, describe(error))
     return CloseInfo(None)
+
+
+async def _read_whole(response: aiohttp.ClientResponse) -> Whole | CloseInfo:
+    body = bytearray()
+    while piece := await response.content.readany():
+        body += piece
+        if len(body) > INBOUND_BYTES:
+            return CloseInfo(None, f"the stored response has more than {INBOUND_BYTES} bytes")
+    return Whole(bytes(body))
+
+
+async def _in_pieces(body: bytes, written: Callable[[], None]) -> AsyncGenerator[bytes]:
+    """Hand a body out so that its end is noticed; of large bytes aiohttp would warn."""
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
+    written()
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

@@ -37,13 +37,14 @@ class Portal:
         self._wind_up = wind_up
         self._background: _Background | None = None
         self._unclosed: weakref.finalize[[_Background], Portal] | None = None
+        self._not_ours: _Background | None = None  # kept: collecting it would touch its loop
         self._lock = threading.Lock()  # no call may slip in behind the close
         self._closed = False
 
     @property
     def closed(self) -> bool:
-        """True once ``close`` has been called, and in a process that was forked off."""
-        return self._closed or self._forked
+        """True once ``close`` has been called."""
+        return self._closed
 
     @property
     def _forked(self) -> bool:
@@ -55,7 +56,7 @@ class Portal:
         Ctrl-C, or any exception in the waiting thread, cancels it.
 
         Raises:
-            ConfigError: Called from the portal's own thread, after ``close``, or after a fork.
+            ConfigError: Called from the portal's own thread, or after ``close``.
             TurnwireError: The portal was closed meanwhile.
         """
         try:
@@ -72,8 +73,7 @@ class Portal:
             raise
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if self._forked:  # asked first: whoever holds the lock may not be in this process
-            raise ConfigError("the client was used before a fork; make another one in each process")
+        self._leave_parent_alone()
         with self._lock:
             if self._closed:
                 raise ConfigError("the client is closed; make another one")
@@ -83,6 +83,15 @@ class Portal:
                 self._unclosed = weakref.finalize(self, _let_go, self._background)
                 self._unclosed.atexit = False  # the thread ends with its process
             return asyncio.run_coroutine_threadsafe(work, self._background.loop)
+
+    def _leave_parent_alone(self) -> None:
+        """Begin anew in a process that was forked off: thread, loop and lock are the other one's."""
+        if self._background is None or not self._forked:
+            return
+        if self._unclosed is not None:
+            self._unclosed.detach()
+        self._not_ours, self._background = self._background, None
+        self._lock = threading.Lock()  # whoever held it may not be in this process
 
     def _refuse_own_thread(self) -> None:
         if self._background is not None and self._background.is_current:
@@ -111,8 +120,7 @@ class Portal:
         Raises:
             ConfigError: Called from the portal's own thread.
         """
-        if self._forked:
-            return  # everything here is the other process's
+        self._leave_parent_alone()
         with self._lock:
             self._refuse_own_thread()
             begins, self._closed = not self._closed, True

@@ -13,9 +13,12 @@ from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsg
 from turnwire.core.failure import CloseInfo
 from turnwire.io.describing import describe
 from turnwire.io.proxy import passage
-from turnwire.io.refusal import read_refusal
+from turnwire.io.redirects import OF_UPGRADE, Redirects
+from turnwire.io.refusal import raise_if_of_proxy, read_refusal
+from turnwire.io.tls import AbruptResponse
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
     from turnwire.io.proxy import Proxy
@@ -25,6 +28,7 @@ INBOUND_BYTES: Final = 256 * 2**20  # events with images are large: docs/protoco
 _CLOSE_SECONDS: Final = 1.0
 _NO_CODE: Final = 1005  # what a close without a code is called; it never travels
 _SWITCHING_PROTOCOLS: Final = 101
+_SAID_BEFORE_WRITING: Final = "closing transport"  # by aiohttp, of a socket that is gone already
 
 
 class UpgradeRefused(Exception):  # a value on its way to the core
@@ -41,7 +45,7 @@ async def upgrade_once(
     """Make an upgrade one handshake, and keep what a refusal says.
 
     Left alone, aiohttp holds an upgrade to be a GET that can be sent again when the connection
-    drops; it follows redirects, to which a key must not go; and it drops the body of a refusal.
+    drops; it follows redirects anywhere; and it drops the body of a refusal.
     """
     if request.headers.get("Upgrade", "").lower() != "websocket":
         return await handler(request)
@@ -54,21 +58,23 @@ async def upgrade_once(
         dropped = f"the connection dropped during the upgrade: {describe(error)}"
         raise aiohttp.ClientConnectionError(dropped) from error
     if response.status != _SWITCHING_PROTOCOLS:
+        raise_if_of_proxy(response, passed_on=bool(request.proxy) and not request.is_ssl())
         refusal = await read_refusal(response)
         response.close()
         raise UpgradeRefused(refusal)
     return response
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(ssl_context: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
     """Open the one session that both transports share: one TLS and DNS configuration."""
     return aiohttp.ClientSession(
         trust_env=False,  # it would read ~/.netrc as well; for proxies see proxy.py
         middlewares=(upgrade_once,),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # the core keeps the clocks
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, ssl=True if ssl_context is None else ssl_context),
         headers={"User-Agent": "turnwire"},
+        response_class=AbruptResponse,
     )
 
 
@@ -82,8 +88,8 @@ class WebSocket:
     def __init__(self, socket: ClientWebSocketResponse[bool], credential: str) -> None:
         self.credential = credential
         self._socket = socket
-        self._outbox: deque[bytes] = deque()
-        self._written = asyncio.Event()
+        self._outbox: deque[tuple[int, bytes | None]] = deque()  # of which turn; None is a ping
+        self._filled = asyncio.Event()
         self._close_code: int | None = None
 
     @classmethod
@@ -94,49 +100,88 @@ class WebSocket:
         headers: Mapping[str, str],
         credential: str,
         *,
-        heartbeat: float | None,
+        heartbeat: float | None = None,
+        pings_itself: bool = True,
         proxy: Proxy | None = None,
     ) -> WebSocket:
         """Open a socket by one handshake; the URL is that of the POST, ``http://`` or ``https://``.
 
+        Redirects within the server are followed, each by a handshake with the same headers.
+
         After ``heartbeat`` seconds without any data a ping is sent; after half as many more
-        without any data the socket is lost.
+        without any data the socket is lost.  With ``pings_itself=False`` pings and pongs are the
+        caller's: see ``ping`` and ``read``.
 
         Raises:
             UpgradeRefused: The server answered, but not with 101.
             aiohttp.ClientError: It could not be reached.
             OSError: It could not be reached.
         """
-        socket = await session.ws_connect(
-            url,
-            max_msg_size=INBOUND_BYTES,
-            timeout=ClientWSTimeout(ws_close=_CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs
-            heartbeat=heartbeat,
-            decode_text=False,
-            autoclose=False,  # a turn that is cut off is told so before the goodbyes
-            **passage(proxy, headers),
-        )
-        return cls(socket, credential)
+        way = Redirects(url, OF_UPGRADE)
+        while True:
+            try:
+                socket = await session.ws_connect(
+                    way.url,
+                    max_msg_size=INBOUND_BYTES,
+                    timeout=ClientWSTimeout(ws_close=_CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs
+                    heartbeat=heartbeat,
+                    autoping=pings_itself,
+                    decode_text=False,
+                    autoclose=False,  # a turn that is cut off is told so before the goodbyes
+                    **passage(proxy, headers),
+                )
+            except UpgradeRefused as refused:
+                if not way.follow(refused.refusal):
+                    raise
+            else:
+                return cls(socket, credential)
 
-    def send(self, data: bytes) -> None:
-        """Queue a message; the core bounds what can be queued."""
-        self._outbox.append(data)
-        self._written.set()
+    def send(self, turn: int, data: bytes) -> None:
+        """Queue a turn's message; the core bounds what can be queued."""
+        self._outbox.append((turn, data))
+        self._filled.set()
+
+    def ping(self) -> None:
+        """Queue a ping."""
+        self._outbox.append((0, None))
+        self._filled.set()
+
+    @property
+    def unwritten(self) -> list[int]:
+        """Turns whose messages are queued and of which not a byte was written."""
+        return [turn for turn, data in self._outbox if data is not None]
 
     async def send_now(self, data: bytes) -> None:
         """Write a message, past the queue."""
         await self._socket.send_frame(data, WSMsgType.TEXT)
 
-    async def write(self) -> None:
-        """Write queued messages, in order, until cancelled or the socket fails."""
+    async def write(self, written: Callable[[int], None]) -> None:
+        """Write queued messages, in order, until cancelled or the socket fails.
+
+        Args:
+            written: Called with each turn whose message is on its way.
+        """
         while True:
             while self._outbox:
-                await self.send_now(self._outbox.popleft())
-            self._written.clear()
-            await self._written.wait()
+                turn, data = self._outbox.popleft()
+                if data is None:
+                    await self._socket.ping()
+                    continue
+                try:
+                    await self.send_now(data)
+                except aiohttp.ClientConnectionResetError as error:
+                    if _SAID_BEFORE_WRITING in str(error):
+                        self._outbox.appendleft((turn, data))
+                    raise
+                written(turn)
+            self._filled.clear()
+            await self._filled.wait()
 
     async def read(
-        self, text: Callable[[bytes], None], malformed: Callable[[str], None]
+        self,
+        text: Callable[[bytes], None],
+        malformed: Callable[[str], None],
+        ponged: Callable[[], None] = lambda: None,
     ) -> CloseInfo:
         """Hand every message to ``text`` until the socket ends; return how it ended."""
         receive, kind_text = self._socket.receive, WSMsgType.TEXT
@@ -144,6 +189,10 @@ class WebSocket:
             message = await receive()
             if message.type is kind_text:
                 text(message.data)
+            elif message.type is WSMsgType.PONG:
+                ponged()
+            elif message.type is WSMsgType.PING:
+                await self._socket.pong(message.data)
             elif message.type is WSMsgType.BINARY:
                 malformed("a binary message; events are text")
             else:
