@@ -16,7 +16,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types layers bench faults docs format clean
+.PHONY: help demo test check lint types layers bench faults chaos docs format clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev  ## Measure against peers, side by side in one run
 
 faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
 	$(BIN)/python tests/faults/run.py $(ARGS)
+
+chaos: $(VENV)/.dev  ## Run 20,000 turns against a server that misbehaves
+	$(BIN)/python tests/chaos/chaos.py $(ARGS)
 
 docs: $(VENV)/.dev  ## Write the generated pages anew
 	$(BIN)/python docs/generate.py
