@@ -8,7 +8,7 @@ import pytest
 
 from turnwire.core.failure import CloseInfo
 from turnwire.io import http
-from turnwire.io.http import Exchange, Whole, perform
+from turnwire.io.http import HttpRequest, Whole, perform
 from turnwire.io.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ async def exchange(
 async def post(
     session: aiohttp.ClientSession, url: str, body: bytes | None = BODY, **members: Any
 ) -> CloseInfo | Refusal | Whole:
-    return await perform(session, Exchange(url, {}, **{"piece": bool} | members, body=body))
+    defaults = {"url": url, "proxy": None, "dial_timeout": None, "headers": {}, "piece": bool}
+    return await perform(session, HttpRequest(**defaults | members, body=body))
 
 
 async def test_a_stream_is_handed_out_as_it_comes(

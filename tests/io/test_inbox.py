@@ -7,7 +7,7 @@ import pytest
 
 from turnwire.core.actions import Finish
 from turnwire.events import Event, decode_event
-from turnwire.io.inbox import Inbox, Inboxes
+from turnwire.io.inbox import Inbox, Inboxes, Overflow
 
 EVENT = decode_event(b'{"type":"x"}')
 FINISH = Finish(1, None, None)
@@ -82,7 +82,7 @@ def note(size_bytes: int) -> Event:
     return decode_event(msgspec.json.encode({"type": "note", "text": "x" * (size_bytes - 25)}))
 
 
-def fill(inboxes: Inboxes, turn: int, *events: Event) -> tuple[int, int] | None:
+def fill(inboxes: Inboxes, turn: int, *events: Event) -> Overflow | None:
     """Put events until one of them is too many; return what is said then."""
     for event in events:
         if not inboxes.by_turn[turn].put(event):
@@ -101,7 +101,7 @@ def test_no_inbox_outgrows_its_limit_however_much_all_may_have(together_bytes: i
     inboxes = Inboxes(5_000, together_bytes)
     inbox = inboxes.open(1)
     assert fill(inboxes, 1, *[note(100)] * 50) is None
-    assert (inbox.size_bytes, fill(inboxes, 1, note(100))) == (5_000, (1, 5_000))
+    assert (inbox.size_bytes, fill(inboxes, 1, note(100))) == (5_000, (1, 5_000, "buffer_bytes"))
 
 
 def test_deltas_are_joined_before_anything_fails() -> None:
@@ -128,7 +128,7 @@ def test_what_cannot_be_joined_any_further_is_not_joined_at_each_event(
     inboxes = Inboxes(100_000, 2**26)
     inboxes.open(1)
     overflowed = fill(inboxes, 1, *[delta("word ")] * 100_000)
-    assert overflowed == (1, 100_000)
+    assert overflowed == (1, 100_000, "buffer_bytes")
     assert 1 < len(joined) < 80
 
 
@@ -139,7 +139,7 @@ def test_together_they_have_a_limit_and_the_one_with_most_goes() -> None:
     assert fill(inboxes, 0, *[note(100)] * 90) is None
     assert fill(inboxes, 1, *[note(100)] * 60) is None
     overflowed = fill(inboxes, 2, *[note(100)] * 30)
-    assert overflowed == (0, 16_000)
+    assert overflowed == (0, 16_000, "client_buffer_bytes")
     assert sum(inbox.size_bytes for inbox in inboxes.by_turn.values()) <= 16_000 * 5 / 4
 
 

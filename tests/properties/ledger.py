@@ -7,93 +7,56 @@ to their callers, which are then compared with the book.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from properties.book import Asked, Batch, Head
+from properties.gauges import LATE, check_counts, check_deadline, check_sockets
 from properties.invariants import require
-from properties.items import Context, Json, context, open_calls
-from properties.service import SHAPE, Run, Service
-from turnwire.core.actions import Close, Deliver, Dial, Finish, Post, Send
-from turnwire.core.failure import CloseInfo
+from properties.messages import check_message, check_order, check_resend, is_whole
+from properties.service import LIFECYCLE, Get, Run, Service
+from turnwire.core.actions import (
+    Close,
+    Deliver,
+    Dial,
+    Fetch,
+    Finish,
+    Log,
+    Ping,
+    Post,
+    Restart,
+    Send,
+    SignIn,
+)
+from turnwire.core.failure import CloseInfo, FailureKind
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
 from turnwire.core.pool import Pool
 from turnwire.core.request import Deadlines, Transport, TurnRequest
 
 if TYPE_CHECKING:
-    from turnwire.core.chain import Chain
-    from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.settings import PoolSettings
+    from collections.abc import Callable
 
-ENVELOPE = {"type", "stream", "stream_id", "previous_response_id", "input"}
+    from properties.book import History
+    from properties.items import Json
+    from properties.service import Socket
+    from turnwire.core.actions import Action
+    from turnwire.core.settings import PoolSettings
+    from turnwire.events import Event
+
 encode = msgspec.json.encode
 
-
-@dataclass
-class Head:
-    """The last response of a chain, if the next turn may continue it."""
-
-    run: Run
-    borrowed: bool = False  # of a fork: the lane belongs to the other chain
-
-
-@dataclass(eq=False)
-class History:
-    """What a chain's caller believes it to hold."""
-
-    chain: Chain
-    items: list[Json] = field(default_factory=list)
-    head: Head | None = None
-
-
-@dataclass(eq=False, repr=False)
-class Asked:
-    """A turn as the test asked for it, and what became of it."""
-
-    mark: str
-    turn: PoolTurn
-    params: Json
-    items: list[Json]
-    transport: Transport
-    history: History | None
-    whole: bool
-    link: str | None
-    at: float
-    deadlines: Deadlines
-    weight: int
-    runs: list[Run] = field(default_factory=list)  # every writing of it
-    refused: int = 0  # how many of those the server refused unread
-    written_at: float = 0.0
-    expected: Context | None = None  # what the model is to see, fixed at the first writing
-    cancelled: bool = False
-    finish: Finish | None = None
-
-    def __repr__(self) -> str:
-        return self.mark
-
-    @property
-    def live(self) -> bool:
-        return self.finish is None
-
-    @property
-    def plain(self) -> bool:
-        return self.history is None and self.link is None and self.transport == "websocket"
-
-
-@dataclass
-class Batch:
-    """What the pool wanted done after one input."""
-
-    delivered: list[tuple[str, bytes]] = field(default_factory=list)
-    finished: list[Asked] = field(default_factory=list)
-    closed: list[int] = field(default_factory=list)
-    others: int = 0
+ITS_OWN_FAULT = (FailureKind.UNANSWERED, FailureKind.TOO_LARGE)
+NOISE: tuple[bytes, ...] = (
+    b'{"type":"keepalive","sequence_number":900}',
+    b'{"type":"codex.rate_limits","rate_limits":{"primary":{"used_percent":3}}}',
+)
 
 
 class Ledger:
-    """The caller's side of the test."""
+    """The caller's side of the test, and a shell that does what the pool wants done."""
 
     def __init__(self, service: Service, settings: PoolSettings) -> None:
         self.service = service
@@ -101,11 +64,22 @@ class Ledger:
         self.pool = Pool(settings)
         self.now = 0.0
         self.key = "key-1"
+        self.key_fails = False  # the next sign-in does
+        self.slow = False  # messages wait to be written
+        self.message_bytes = settings.message_bytes  # the limit, as it was learnt
         self.dialing: dict[int, float] = {}
+        self.outbox: dict[int, deque[Run]] = {}  # by connection: handed over, not written
+        self.pings: list[int] = []  # without a pong
+        self.exchanges: set[int] = set()
         self.asked: dict[str, Asked] = {}
         self.by_number: dict[int, Asked] = {}
         self.gone: list[int] = []  # connections that are closed: something may still come
         self.left_alone_until = 0.0  # after a dial that failed
+        self.shunned_until = 0.0  # sockets, by `auto` turns
+        self.shunned_at = 0.0
+        self.stood_still = 0.0  # seconds
+        self.retries = 0
+        self.responses = 0
         self.closed = self.draining = False
 
     @property
@@ -114,7 +88,17 @@ class Ledger:
 
     @property
     def waiting(self) -> list[Asked]:
-        return [asked for asked in self.live if not asked.runs or asked.runs[-1].ended]
+        """Turns that are on no wire: for a lane, for a pause to be over, or behind their chain."""
+        return [
+            asked
+            for asked in self.live
+            if not asked.fetching and (asked.last is None or not asked.last.wired)
+        ]
+
+    def before(self, asked: Asked) -> list[Asked]:
+        """Return the turns of the same chain that have to end first."""
+        live = [other for other in self.live if other.history is asked.history]
+        return live[: live.index(asked)] if asked.history else []
 
     # What the caller does.
 
@@ -125,13 +109,13 @@ class Ledger:
         items: list[Json],
         *,
         transport: Transport = "websocket",
+        replay: str = "safe",
         history: History | None = None,
         whole: bool = False,
         link: str | None = None,
         deadlines: Deadlines,
     ) -> Asked | None:
         params = params | {"metadata": {"turn": mark}}
-        warm_up = params.get("generate") is False
         request = TurnRequest(
             Params(params),
             [HistoryItem.of(item) for item in items],
@@ -139,8 +123,8 @@ class Ledger:
             chain=history.chain if history else None,
             whole=whole,
             previous_response_id=link,
-            warm_up=warm_up,
-            credential=self.key,
+            warm_up=params.get("generate") is False,
+            replay=replay,  # type: ignore[arg-type]
             deadlines=deadlines,
         )
         weight = len(encode(params)) - 2 + sum(len(encode(item)) for item in items)
@@ -151,51 +135,97 @@ class Ledger:
         if turn is None:
             return None
         asked = Asked(
-            mark, turn, params, items, transport, history, whole, link, self.now, deadlines, weight
+            mark,
+            turn,
+            params,
+            items,
+            transport,
+            replay,
+            history,
+            whole,
+            link,
+            self.now,
+            deadlines,
+            weight,
         )
         self.asked[mark] = self.by_number[turn.id] = asked
         self.perform()
         return asked
 
+    def read(self, asked: Asked, count: int) -> None:
+        """Hand events to the caller, who then has seen them."""
+        handed, asked.inbox = asked.inbox[:count], asked.inbox[count:]
+        if handed:
+            asked.turn.shown = asked.has_read = True
+            asked.has_seen |= any(handed)
+
     # What the pool wants done.
 
     def perform(self) -> Batch:
-        """Do every action in order, and check each."""
+        """Do every action in order, and check each; what the shell answers at once comes after."""
         batch = Batch()
-        for action in self.pool.actions():
-            match action:
-                case Dial(connection):
-                    self.dialing[connection] = self.now
-                    sockets = len(self.dialing) + len(self.service.sockets)
-                    require("sockets <= limit", sockets <= self.settings.sockets, sockets)
-                    require("no dial after close", not self.closed and not self.draining)
-                    batch.others += 1
-                case Send(connection, number, data):
-                    self._write(self._owner(number), connection, data)
-                    batch.others += 1
-                case Post(exchange, number, body):
-                    self._post(self._owner(number), exchange, body)
-                    batch.others += 1
-                case Close(connection):
-                    self.hung_up(connection)
-                    batch.closed.append(connection)
-                case Deliver(number, event):
-                    batch.delivered.append((self._owner(number).mark, event.raw))
-                case Finish(number):
-                    asked = self._owner(number)
-                    self._finish(asked, action)
-                    batch.finished.append(asked)
-        self.check_counts()
-        self.check_deadline()
-        self.check_retired()
+        while actions := self.pool.actions():
+            answers = [self._do(action, batch) for action in actions]
+            for answer in filter(None, answers):
+                answer()
+        for asked in self.live:
+            run = asked.last
+            if run is not None and run.ended is not None:
+                run.recovered = True
+        check_counts(self)
+        check_deadline(self)
+        check_sockets(self)
         return batch
 
-    def hung_up(self, connection: int) -> None:
-        """A connection is closed, whoever closed it."""
-        if self.dialing.pop(connection, None) is not None:
-            self.left_alone_until = self.now + self.settings.redial
-        self.service.closed(connection)
-        self.gone.append(connection)
+    def pong(self) -> None:
+        """Answer every ping of a socket that is there."""
+        for connection in self.pings:
+            socket = self.service.sockets[connection]
+            if not socket.deaf:
+                socket.alive_at, socket.doubted = self.now, False
+                self.pool.ponged(connection, self.now)
+        self.pings = [each for each in self.pings if self.service.sockets[each].deaf]
+
+    def hear(self, connection: int, data: bytes) -> None:
+        """Have a message arrive."""
+        socket = self.service.sockets.get(connection)
+        if socket is not None:
+            socket.heard_at = socket.alive_at = self.now
+            socket.doubted = False
+        self.pool.received(connection, data, self.now)
+
+    def _do(self, action: Action, batch: Batch) -> Callable[[], None] | None:
+        batch.others += not isinstance(action, Deliver | Restart | Finish | Close | Log)
+        match action:
+            case Dial(connection):
+                self._dial(connection)
+            case Send(connection, number, data):
+                return self._send(self._owner(number), connection, data)
+            case Ping(connection):
+                require("only open sockets are pinged", connection in self.service.sockets)
+                self.pings.append(connection)
+            case SignIn(exchange):
+                self.exchanges.add(exchange)
+                return lambda: self._sign_in(exchange)
+            case Post(exchange, number, body):
+                return self._post(self._owner(number), exchange, body)
+            case Fetch(exchange, response_id, after, streamed):
+                self.service.gets[exchange] = Get(response_id, after, streamed, self.now)
+            case Close(connection):
+                self.hung_up(connection)
+                batch.closed.append(connection)
+            case Deliver(number, event):
+                self._deliver(self._owner(number), event, batch)
+            case Restart(number, _):
+                self._restart(self._owner(number))
+                batch.restarted.append(self.by_number[number])
+            case Finish(number):
+                asked = self._owner(number)
+                self.finished(asked, action)
+                batch.finished.append(asked)
+            case Log():
+                pass
+        return None
 
     def _owner(self, number: int) -> Asked:
         require("actions name turns that were submitted", number in self.by_number, number)
@@ -203,123 +233,140 @@ class Ledger:
         require("a turn ends once and nothing follows", asked.live, asked.mark)
         return asked
 
-    def _write(self, asked: Asked, connection: int, data: bytes) -> None:
+    def _dial(self, connection: int) -> None:
+        self.dialing[connection] = self.now
+        old = [each for each in self.service.sockets.values() if self.is_old(each)]
+        sockets = len(self.dialing) + len(self.service.sockets) - len(old)
+        require("sockets <= limit", sockets <= self.settings.sockets, sockets)
+        require("no dial after close", not self.closed and not self.draining)
+
+    def is_old(self, socket: Socket, *, overdue: bool = False) -> bool:
+        """Say whether a socket is to be replaced because of its age; or should be gone by now."""
+        max_age = self.settings.max_age
+        if max_age is None:
+            return False
+        limit = max_age * 1.05 + LATE + self.stood_still if overdue else max_age - LATE
+        return self.now - socket.opened_at > limit
+
+    def hung_up(self, connection: int) -> None:
+        """A connection is closed, whoever closed it."""
+        if self.dialing.pop(connection, None) is not None:
+            self.left_alone_until = self.now + max(
+                self.settings.redial, *self.settings.dial_backoff.delays
+            )
+        for run in self.outbox.pop(connection, ()):
+            run.wired, run.ended = False, "lost"  # for all that the pool knows
+        self.service.closed(connection)
+        self.exchanges.discard(connection)
+        self.pings = [each for each in self.pings if each != connection]
+        self.gone.append(connection)
+
+    def take_back(self, asked: Asked) -> None:
+        """Say that nothing of a turn's last message was written."""
+        run = asked.runs.pop()
+        run.wired = False
+        asked.repeated, asked.restarted = run.before
+
+    def _sign_in(self, exchange: int) -> None:
+        if self.key_fails:
+            self.key_fails = False
+            self.exchanges.discard(exchange)
+            self.pool.lost(exchange, CloseInfo(None, signed_in=False), self.now)
+        else:
+            self.pool.signed_in(exchange, self.now, credential=self.key)
+
+    def _begin(self, asked: Asked, connection: int, data: bytes, *, http: bool) -> Run:
         message: Json = msgspec.json.decode(data)
-        require("message size", len(data) <= self.settings.message_bytes, len(data))
-        require("messages are creates", message["type"] == "response.create")
-        self._check_message(asked, message)
-        self._check_order(asked, connection)
-        head = asked.history.head if asked.history else None
-        socket = self.service.sockets[connection]
-        if not asked.runs and head is not None:
-            source = head.run
-            there = connection == source.connection and socket.last.get(source.lane) is source
-            undisturbed = source.stored or (there and not head.borrowed)
-            if undisturbed and self.service.holds(
-                source.response_id, connection, socket.credential
-            ):
-                self._check_increment(asked, source, message)
-        asked.runs.append(self.service.write(connection, message))
+        before = asked.repeated, asked.restarted
+        if asked.runs:
+            check_resend(asked)
+        check_message(self, asked, message, None if http else connection)
+        self.responses += 1
+        run = Run(connection, message, f"resp_{self.responses}_", len(data), http=http)
+        run.before = before
+        asked.runs.append(run)
+        asked.sent += 1
+        asked.sent_at = self.now
+        asked.heard, asked.has_seen, asked.restarted, asked.fetching = 0, False, False, False
+        return run
 
-    def _post(self, asked: Asked, exchange: int, body: bytes) -> None:
-        message: Json = msgspec.json.decode(body)
-        require("POST asks for a stream", message["stream"] is True)
-        require("POST names no lane", "stream_id" not in message)
-        self._check_message(asked, message)
-        head = asked.history.head if asked.history else None
-        if not asked.runs and head is not None:
-            key = asked.turn.request.credential
-            if self.service.holds(head.run.response_id, None, key):
-                self._check_increment(asked, head.run, message)
-        credential = asked.turn.request.credential
-        asked.runs.append(self.service.post(exchange, message, credential))
+    def _send(self, asked: Asked, connection: int, data: bytes) -> Callable[[], None] | None:
+        require("message size", len(data) <= self.message_bytes, len(data))
+        require("an HTTP turn goes over HTTP", asked.transport != "http", asked)
+        check_order(self, asked, connection)
+        run = self._begin(asked, connection, data, http=False)
+        self.outbox.setdefault(connection, deque()).append(run)
+        return None if self.slow else lambda: self.write(connection)
 
-    def _check_message(self, asked: Asked, message: Json) -> None:
-        given = {name: value for name, value in message.items() if name not in ENVELOPE}
-        require("all parameters are sent, and no others", given == asked.params, given)
-        allowed = asked.refused + 1
-        require("a resend needs a refusal", len(asked.runs) < allowed, asked.mark)
-        if not asked.runs:
-            asked.expected = self._intended(asked)
+    def write(self, connection: int) -> None:
+        """Write the messages that wait for a socket."""
+        for run in self.outbox.pop(connection, ()):
+            asked = self.asked[run.mark]
+            self.service.write(run)
+            asked.written_at = self.now
+            self.pool.written(connection, asked.turn.id, self.now)
+
+    def _post(self, asked: Asked, exchange: int, body: bytes) -> Callable[[], None]:
+        require("a WebSocket turn goes over sockets", asked.transport != "websocket", asked)
+        run = self._begin(asked, exchange, body, http=True)
+        require("POST asks for a stream", run.message["stream"] is True)
+        require("POST names no lane", "stream_id" not in run.message)
+        self.service.post(run, self.key)
         asked.written_at = self.now
-        parent = message.get("previous_response_id")
-        if asked.history is None:
-            require("the caller's own link is sent", parent == asked.link, parent)
-        elif parent is not None:
-            require("only completed responses are continued", parent in self.service.chainable)
-            require("a lost parent is not named again", parent not in self._lost(asked), parent)
-            kept = self.service.kept.get(parent)
-            if kept is not None:
-                shape = {name: message.get(name) for name in SHAPE}
-                require("a chain keeps its parameters", shape == kept.shape, shape, kept.shape)
-                answered = context(message.get("input", []))
-                left = open_calls(kept.context) & open_calls(kept.context + answered)
-                require("a chain goes on with every call answered", not left, left)
+        return lambda: self.pool.written(exchange, asked.turn.id, self.now)
 
-    def _intended(self, asked: Asked) -> Context:
-        """Return what the caller wants the model to see: its history and the new items."""
-        if asked.history is not None and not asked.whole:
-            return context([*asked.history.items, *asked.items])
-        kept = self.service.kept.get(asked.link) if asked.link else None
-        return (kept.context if kept else ()) + context(asked.items)
+    def _deliver(self, asked: Asked, event: Event, batch: Batch) -> None:
+        """Every event of the run comes once and in order, and no other one does."""
+        kind = event.type
+        batch.delivered.append((asked.mark, event.raw))
+        asked.inbox.append(kind.startswith("response.") and kind not in LIFECYCLE)
+        if kind == "turn.resumed":
+            require("output that was shown is followed by what comes next", asked.runs)
+            asked.fetching = True
+            asked.fetches += 1
+            batch.resumed.append(asked)
+        elif event.raw not in NOISE:
+            run, said = asked.last, msgspec.json.decode(event.raw)
+            if asked.whole_answer is not None and said.get("response") == asked.whole_answer:
+                return  # made of what came in one piece
+            said.pop("stream_id", None)
+            wanted = run.log[asked.heard] if run and asked.heard < len(run.log) else None
+            require("events come once and in order", said == wanted, asked, said, wanted)
+            asked.heard += 1
 
-    def _lost(self, asked: Asked) -> set[str]:
-        return {run.parent for run in asked.runs if run.parent and run.not_found}
+    def _restart(self, asked: Asked) -> None:
+        require("output that was shown is never followed by a restart", not asked.has_seen, asked)
+        require("a restart is told once", not asked.restarted, asked)
+        asked.restarted, asked.fetching = True, False
+        asked.inbox = [False]  # what was not read is forgotten
 
-    def _check_order(self, asked: Asked, connection: int) -> None:
-        first = not asked.runs
-        socket = self.service.sockets.get(connection)
-        retired = socket is not None and socket.retired
-        require("a retired socket takes no new turns", not (first and retired), connection)
-        if first and asked.plain:
-            before = [other.mark for other in self.waiting if other.plain and not other.runs]
-            require("the queue is first come, first served", before[0] == asked.mark, before)
-        before = self._before(asked)
-        require("turns of a chain run one after the other", not before, asked, before)
-        require("a pool that drains takes no new turns", not (first and self.draining), asked)
-
-    def _before(self, asked: Asked) -> list[Asked]:
-        """Return the turns of the same chain that have to end first."""
-        live = [other for other in self.live if other.history is asked.history]
-        return live[: live.index(asked)] if asked.history else []
-
-    def _check_increment(self, asked: Asked, source: Run, message: Json) -> None:
-        """Demand that an undisturbed chain sends only what is new."""
-        assert asked.history is not None
-        old, new = context(asked.history.items), context(asked.items)
-        if asked.whole:
-            if new[: len(old)] != old:
-                return
-            new = new[len(old) :]
-        same = all(asked.params.get(name) == source.message.get(name) for name in SHAPE)
-        fresh = bool(new) or not source.generates
-        if same and fresh and not open_calls(old) & open_calls(old + new):
-            sent = (message.get("previous_response_id"), context(message["input"]))
-            wanted = (source.response_id, new)
-            require("an undisturbed chain sends only what is new", sent == wanted, sent, wanted)
-
-    def _finish(self, asked: Asked, finish: Finish) -> None:
+    def finished(self, asked: Asked, finish: Finish) -> None:
         asked.finish = finish
-        run = asked.runs[-1] if asked.runs else None
-        outcome = run.ended if run else None
-        well = outcome in ("completed", "incomplete")
+        asked.fetching = False
+        run = asked.last
+        if run is not None and finish.failure is not None and finish.failure.kind in ITS_OWN_FAULT:
+            run.recovered |= run.leave  # it went on, and what it then was to send cannot be sent
+        ended_well = run is not None and run.ended in ("completed", "incomplete") and run.told_end
         if asked.cancelled:
             require("a cancelled turn has no failure", finish.failure is None)
         else:
             claims = finish.failure is None
-            require("only a terminal event is success", claims is well, outcome, finish)
-        if well and run is not None and not asked.cancelled:
-            assert finish.response is not None
-            shown = context([item.to_dict() for item in finish.response.output])
-            produced = tuple(output.meaning for output in run.output)
-            require("the final response is whole", shown == produced, shown, produced)
-        generates = asked.params.get("generate", True)
-        runs = (len(asked.runs) - asked.refused) * generates
-        require("model runs", asked.turn.model_runs == runs, asked.turn.model_runs, runs)
-        counted = self.service.model_runs[asked.mark]
-        require("every model run is counted", counted <= runs, counted, runs)
-        require("resends are declared", asked.turn.resends == max(0, len(asked.runs) - 1))
+            require("only a terminal event is success", claims is ended_well, asked, finish)
+        if ended_well and run is not None and not asked.cancelled:
+            require("the final response is whole", is_whole(finish, run), finish, run.output)
+        left = finish.response.output_raw if finish.response is not None else None
+        text = b"".join(bytes(raw) for raw in left or ())
+        old = [each.response_id for each in asked.runs[:-1] if each.response_id.encode() in text]
+        require("nothing of an earlier attempt is handed out", not old, asked, old)
+        self._check_told(asked)
         self._remember(asked, run)
+
+    def _check_told(self, asked: Asked) -> None:
+        told, counted = asked.turn.model_runs, self.service.model_runs[asked.mark]
+        require("model runs", told == asked.perhaps_run, asked, told, asked.perhaps_run)
+        require("every model run is counted", counted <= told, asked, counted, told)
+        resends = max(0, len(asked.runs) - 1)
+        require("resends are declared", asked.turn.resends == resends, asked.turn.resends, resends)
 
     def _remember(self, asked: Asked, run: Run | None) -> None:
         """Write down what the chain's caller believes from now on."""
@@ -327,55 +374,17 @@ class Ledger:
         if history is None or run is None:
             return
         history.head = None
-        if run.ended in ("completed", "incomplete") and not asked.cancelled:
+        if run.ended in ("completed", "incomplete") and run.told_end and not asked.cancelled:
             kept = asked.items if asked.whole else [*history.items, *asked.items]
             history.items = [*kept, *(output.terminal for output in run.output)]
             history.head = Head(run) if run.ended == "completed" else None
 
-    # What must be true after every step.
-
-    def check_deadline(self) -> None:
-        """Demand that the pool wants to be woken in time for all that is due."""
-        due = [at + self.settings.dial for at in self.dialing.values()]
-        for asked in self.live:
-            limits = asked.deadlines
-            if limits.turn is not None:
-                due.append(asked.at + limits.turn)
-            unread = asked.runs and asked.runs[-1].unread and not asked.runs[-1].ended
-            if unread and limits.first_event is not None:
-                due.append(asked.written_at + limits.first_event)
-        if not self.dialing and not self.service.sockets:
-            stranded = [each for each in self.waiting if each.transport == "websocket"]
-            due += [self.left_alone_until for each in stranded if not self._before(each)]
-        if due:
-            deadline = self.pool.deadline()
-            require("a deadline is set", deadline is not None, due)
-            assert deadline is not None
-            require("the deadline is the earliest", deadline <= min(due), deadline, due)
-
-    def check_counts(self) -> None:
-        """Compare the pool's gauges with the book."""
-        shown, service = self.pool.statistics(), self.service
-        wanted = {
-            "sockets": len(service.sockets) + len(self.dialing),
-            "active": len(service.runs),
-            "waiting": len([asked for asked in self.waiting if not self._before(asked)]),
-            "queued_bytes": sum(asked.weight for asked in self.waiting),
-        }
-        found = {name: getattr(shown, name) for name in wanted}
-        require("the gauges are right", found == wanted, found, wanted)
-
-    def check_retired(self) -> None:
-        """Demand that a socket whose time is over goes when nobody waits for it any more."""
-        for connection, socket in self.service.sockets.items():
-            waited_for = any(self.asked[run.mark].live for run in socket.runs.values())
-            kept = waited_for or not socket.retired
-            require("a retired socket closes with its last turn", kept, connection)
-
-    # Time, and the end.
+    # Time.
 
     def wait(self, until: float) -> Batch:
         """Let time pass as a shell does: wake the pool if its deadline has come."""
+        self.pong()
+        self.perform()
         self.now = max(self.now, until)
         deadline = self.pool.deadline()
         if deadline is None or deadline > self.now:
@@ -385,8 +394,3 @@ class Ledger:
         after = self.pool.deadline()
         require("a tick makes progress", after is None or after > self.now, after, self.now)
         return batch
-
-    def lose(self, connection: int, code: int | None) -> Batch:
-        self.hung_up(connection)
-        self.pool.lost(connection, CloseInfo(code), self.now)
-        return self.perform()

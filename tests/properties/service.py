@@ -2,14 +2,14 @@
 
 It reads what is written on the wire and nothing else, and it knows the true context of every
 response, so it can say what the model saw.  It also counts model runs: the one number in which
-every duplicate shows.
+every duplicate shows.  What is stored goes on when its socket is gone, and can be fetched.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from properties.invariants import require
 from properties.items import Context, Json, Output, context
@@ -30,25 +30,33 @@ class Kept:
 
 @dataclass(eq=False)
 class Run:
-    """One create or POST, from its message to its terminal event."""
+    """One create or POST, from the moment in which it is handed over to its terminal event."""
 
     connection: int
-    lane: str | None
-    echo: str | None
     message: Json
-    credential: str
     response_id: str
+    size_bytes: int
     http: bool = False
+    wired: bool = True  # there is a way on which it could speak; False once that is gone
+    written: bool = False
+    lane: str | None = None
+    echo: str | None = None
+    credential: str = ""
     refusal: Json | None = None
     not_found: bool = False  # its parent
     needs_place: bool = False  # once refused, it needs another lane
     silent: bool = False
-    events: int = 0
+    log: list[Json] = field(default_factory=list)  # everything that it said
     unread: bool = True  # the client has not heard that the server took it
     visible: bool = False  # something was said that a caller may have shown to somebody
     context: Context | None = None  # once it has started: with its parent's
     output: list[Output] = field(default_factory=list)
     ended: str | None = None
+    told_end: bool = False  # its terminal event went to the client
+    clean: bool = False  # the service said that it did not run it
+    leave: bool = False  # what it said allows to write the turn again
+    recovered: bool = False  # its turn went on after it
+    before: tuple[bool, bool] = (False, False)  # of its turn: repeated, restarted
 
     @property
     def mark(self) -> str:
@@ -75,6 +83,22 @@ class Socket:
     names: set[str] = field(default_factory=set)
     last: dict[str | None, Run] = field(default_factory=dict)  # who used a lane last
     retired: bool = False  # it was told that its time is over
+    opened_at: float = 0.0
+    heard_at: float = 0.0  # when the client last had a message from it
+    alive_at: float = 0.0  # or a pong
+    excused_until: float = 0.0  # the client itself stood still
+    deaf: bool = False  # nothing comes from it any more, pongs included
+    doubted: bool = False  # the client's machine slept, and nothing came since
+
+
+@dataclass
+class Get:
+    """A GET of a stored response."""
+
+    response_id: str
+    after: int | None
+    streamed: bool
+    asked_at: float
 
 
 class Service:
@@ -94,15 +118,12 @@ class Service:
         self.takes_names = takes_names
         self.sockets: dict[int, Socket] = {}
         self.posts: dict[int, Run] = {}
+        self.gets: dict[int, Get] = {}
+        self.orphans: dict[str, Run] = {}  # stored, and their sockets are gone
         self.kept: dict[str, Kept] = {}
         self.chainable: set[str] = set()  # ids of responses that completed
         self.forgotten: set[str] = set()  # those that it lost for no reason
         self.model_runs: Counter[str] = Counter()
-        self.numbers = 0
-
-    def number(self) -> int:
-        self.numbers += 1
-        return self.numbers
 
     @property
     def runs(self) -> list[Run]:
@@ -111,11 +132,12 @@ class Service:
 
     # What the client does.
 
-    def connect(self, connection: int, credential: str) -> None:
-        self.sockets[connection] = Socket(credential)
+    def connect(self, connection: int, credential: str, now: float) -> None:
+        self.sockets[connection] = Socket(credential, opened_at=now, heard_at=now, alive_at=now)
 
-    def write(self, connection: int, message: Json) -> Run:
+    def write(self, run: Run) -> None:
         """Take a message; the rules that the client must keep are checked here."""
+        connection, message = run.connection, run.message
         require("send only on an open socket", connection in self.sockets, connection)
         socket = self.sockets[connection]
         name: str | None = message.get("stream_id")
@@ -125,7 +147,8 @@ class Service:
         if name is not None:
             socket.names.add(name)
             require("named limit", len(socket.names) <= self.named_limit, socket.names)
-        run = Run(connection, lane, lane, message, socket.credential, f"resp_{self.number()}")
+        run.lane = run.echo = lane
+        run.credential, run.written = socket.credential, True
         if self.lanes == "echo" and len(socket.names) > self.takes_names:
             socket.names.discard(name or "")
             run.refusal = error("websocket_stream_limit_reached", param="stream_id")
@@ -136,19 +159,32 @@ class Service:
         # Where names mean nothing, whoever came last may have upset every lane.
         for used in [lane] if self.lanes == "echo" else [lane, *socket.last]:
             socket.last[used] = run
-        return run
 
-    def post(self, exchange: int, message: Json, credential: str) -> Run:
-        run = Run(exchange, None, None, message, credential, f"resp_{self.number()}", http=True)
-        self.posts[exchange] = run
-        return run
+    def post(self, run: Run, credential: str) -> None:
+        run.credential, run.written = credential, True
+        self.posts[run.connection] = run
 
     def closed(self, connection: int) -> None:
         """A socket or an exchange is no more, and with it what only it held."""
         socket = self.sockets.pop(connection, None)
         post = self.posts.pop(connection, None)
+        self.gets.pop(connection, None)
         for run in [*(socket.runs.values() if socket else ()), *([post] if post else ())]:
-            run.ended = "lost"
+            run.wired = False
+            if run.stored and run.context is not None:
+                self.orphans[run.response_id] = run
+            else:
+                run.ended = "lost"
+
+    def fetch(self, exchange: int) -> Run | None:
+        """Have a run speak over the GET that asks for it; None if it is not to be found."""
+        get = self.gets.pop(exchange)
+        run = self.orphans.pop(get.response_id, None)
+        if run is not None:
+            run.connection, run.http, run.wired = exchange, True, True
+            run.lane = run.echo = None
+            self.posts[exchange] = run
+        return run
 
     # What the service says: each of these returns one event.
 
@@ -175,10 +211,10 @@ class Service:
         return True
 
     def event(self, run: Run, kind: str, **members: object) -> Json:
-        run.events += 1
         run.unread &= not kind.startswith("response.")
         run.visible |= kind.startswith("response.") and kind not in LIFECYCLE
-        event = {"type": kind, "sequence_number": run.events - 1, **members}
+        event = {"type": kind, "sequence_number": len(run.log), **members}
+        run.log.append(event)
         return event if run.echo is None else event | {"stream_id": run.echo}
 
     def lifecycle(self, run: Run, kind: str) -> Json:
@@ -214,8 +250,9 @@ class Service:
             self.chainable.add(run.response_id)
         return event
 
-    def fail(self, run: Run, style: int, code: str = "server_error", **fields: object) -> Json:
+    def fail(self, run: Run, style: int, code: str | None = None, **fields: Any) -> Json:
         """End a run with an error, in one of its shapes; a parent on its own lane is evicted."""
+        run.clean = run.unread or run.not_found or run.refusal is not None
         self._leave(run, "failed")
         socket = self.sockets.get(run.connection)
         if socket is not None and run.parent and socket.latest.get(run.lane) == run.parent:
@@ -224,12 +261,12 @@ class Service:
         if style % 3 == 0 and run.context is not None and run.refusal is None:
             failed = self._response(run, "failed") | {"error": nested["error"]}
             return self.event(run, "response.failed", response=failed)
-        flat = nested["error"] | {"status_code": 400}
+        flat = nested["error"] | {"status_code": nested["status"]}
         return self.event(run, "error", **(flat if style % 3 == 1 else nested))
 
     def refuse(self, run: Run) -> None:
         """Leave a run alone that no event has told of: another socket has to take it."""
-        run.needs_place = True
+        run.needs_place = run.clean = True
         self._leave(run, "failed")
 
     def forget(self, response_id: str) -> None:
@@ -237,8 +274,17 @@ class Service:
         self.forgotten.add(response_id)
         del self.kept[response_id]
 
+    def whole(self, run: Run) -> Json:
+        """Return a stored response as a GET shows it."""
+        status = run.ended or "in_progress"
+        done = [output.terminal for output in run.output] if run.ended else []
+        return {"id": run.response_id, "object": "response", "status": status, "output": done}
+
     def _leave(self, run: Run, how: str) -> None:
         run.ended = how
+        if not run.wired:
+            return
+        run.wired = False
         if run.http:
             self.posts.pop(run.connection, None)
         else:
@@ -258,5 +304,5 @@ class Service:
         )
 
 
-def error(code: str, **fields: object) -> Json:
-    return {"status": 400, "error": {"code": code, "message": "no", **fields}}
+def error(code: str | None, *, status: int = 400, **fields: object) -> Json:
+    return {"status": status, "error": {"code": code, "message": "no", **fields}}

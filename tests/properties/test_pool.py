@@ -15,9 +15,9 @@ from hypothesis.stateful import precondition, rule
 
 from properties.invariants import require
 from properties.items import Json, context, edited, open_calls, question, tool_output
-from properties.ledger import Asked, Head, History
+from properties.book import Asked, Head, History
+from properties.fetching import Fetching
 from properties.profiles import PROFILE
-from properties.voice import Voice
 from properties.way import flip, pick, rarely
 from turnwire.core.chain import Chain
 from turnwire.core.request import Deadlines
@@ -28,10 +28,14 @@ DEADLINES = (
     Deadlines(queue=1.0),
     Deadlines(turn=4.0),
     Deadlines(first_event=2.0),
+    Deadlines(progress=6.0),
+    Deadlines(write=4.0),
 )
+WAYS = ("websocket", "websocket", "auto", "auto", "http")
+POLICIES = ("safe", "safe", "safe", "always", "never")
 TOOLS: dict[str, Json] = {
-    "more tools": {"tools": ["a", "b"]},
-    "tools in another order": {"tools": ["b", "a"]},
+    "more tools": {"tools": [{"type": "function", "name": "a"}, {"type": "function", "name": "b"}]},
+    "other tools": {"tools": [{"type": "mcp", "name": "a"}]},
 }
 STORE: tuple[Json, ...] = ({"store": False}, {}, {"store": True}, {"store": False})
 # What a caller may do with a chain besides going on.
@@ -39,7 +43,7 @@ CHANGES = (
     *("nothing",) * 6,
     "another model",
     "more tools",
-    "tools in another order",
+    "other tools",
     "another store",
     *("warm up",) * 2,
     "leave a call open",
@@ -50,37 +54,46 @@ CHANGES = (
     "edit an item",
     "cut the history",
 )
-# What the service may say next about a run.
+# How dials end in the end.
+GOES_AWAY = ("is not here", "is gone", "hangs up")
+DIAL_IN_THE_END = {"is not here": "426", "is gone": "unreachable"}
 
 
-class PoolMachine(Voice):
+class PoolMachine(Fetching):
     """Callers ask, and time passes."""
 
     def ask(self, params: Json, items: list[Json], **how: Any) -> Asked | None:
         return self.ledger.submit(self.mark("t"), params, items, **how)
 
-    @rule(count=st.integers(1, 4), variant=pick, http=rarely, linked=rarely)
-    def ask_plainly(self, count: int, variant: int, http: bool, linked: bool) -> None:
+    @rule(count=st.integers(1, 4), variant=pick, way=st.sampled_from(WAYS), linked=rarely)
+    def ask_plainly(self, count: int, variant: int, way: str, linked: bool) -> None:
         stored = [key for key, kept in self.service.kept.items() if kept.stored and linked]
         for _ in range(count if self.is_open else 1):
             self.ask(
                 {"model": "m1"} | STORE[variant % 4],
                 [question(self.mark("q"), parts=False)],
-                transport="http" if http else "websocket",
+                transport=way,
+                replay=POLICIES[variant % 5],
                 link=stored[variant % len(stored)] if stored else None,
-                deadlines=DEADLINES[variant % 5],
+                deadlines=DEADLINES[variant % 7],
             )
 
     @precondition(lambda self: self.is_open)
-    @rule(which=pick, variant=pick, change=st.sampled_from(CHANGES), whole=flip, http=rarely)
-    def ask_in_chain(self, which: int, variant: int, change: str, whole: bool, http: bool) -> None:
+    @rule(
+        which=pick,
+        variant=pick,
+        change=st.sampled_from(CHANGES),
+        whole=flip,
+        way=st.sampled_from(WAYS),
+    )
+    def ask_in_chain(self, which: int, variant: int, change: str, whole: bool, way: str) -> None:
         if len(self.histories) < 2:
             self.histories.append(History(Chain()))
         history = self.histories[which % len(self.histories)]
-        self._ask_in_chain(history, variant, change, whole=whole, http=http)
+        self._ask_in_chain(history, variant, change, whole=whole, way=way)
 
     def _ask_in_chain(
-        self, history: History, variant: int, change: str, *, whole: bool, http: bool = False
+        self, history: History, variant: int, change: str, *, whole: bool, way: str = "websocket"
     ) -> Asked | None:
         """Go on with a chain: by new items, or by its history in whatever form, perhaps edited."""
         head = history.head
@@ -96,8 +109,9 @@ class PoolMachine(Voice):
             items,
             history=history,
             whole=whole,
-            transport="http" if http else "websocket",
-            deadlines=DEADLINES[variant % 5],
+            transport=way,
+            replay=POLICIES[variant % 5],
+            deadlines=DEADLINES[variant % 7],
         )
 
     @precondition(lambda self: self.is_open)
@@ -112,8 +126,8 @@ class PoolMachine(Voice):
         for _ in range(3):
             if self.ledger.dialing:
                 self.answer_dial("open")
-            elif asked is not None and asked.runs and asked.runs[-1].ended is None:
-                self._complete(asked.runs[-1], style)
+            else:
+                self._answer(asked, style)
 
     @precondition(lambda self: self.histories and self.is_open)
     @rule(which=pick, variant=pick, source_first=flip)
@@ -128,8 +142,8 @@ class PoolMachine(Voice):
         order = (source, other) if source_first else (other, source)
         asked = [self._ask_in_chain(each, variant, "nothing", whole=whole) for each in order]
         for each in reversed(asked):  # the second is answered first, if it is on the wire at all
-            if variant % 3 and each is not None and each.runs and not each.runs[-1].ended:
-                self._complete(each.runs[-1], variant)
+            if variant % 3:
+                self._answer(each, variant)
 
     @precondition(lambda self: self.histories and self.is_open)
     @rule(which=pick, variant=pick, style=pick)
@@ -139,9 +153,14 @@ class PoolMachine(Voice):
         asked = self._ask_in_chain(history, variant, "nothing", whole=False)
         if asked is not None and asked.live:
             self._drop(asked, "cancel")
-            if asked.runs and asked.runs[-1].ended is None:
-                self._complete(asked.runs[-1], style)
+            self._answer(asked, style)
             self._ask_in_chain(history, variant, "nothing", whole=False)
+
+    def _answer(self, asked: Asked | None, style: int) -> None:
+        """Have the service answer a turn, if it is on the wire at all."""
+        self.write_all()
+        if asked is not None and asked.last in self.audible:
+            self.complete(asked.last, style)
 
     def _new_items(self, history: History, change: str, variant: int) -> list[Json]:
         calls = sorted(open_calls(context(history.items)))
@@ -184,31 +203,44 @@ class PoolMachine(Voice):
         batch = self.ledger.perform()
         require("a turn that is dropped ends at once", batch.finished[:1] == [asked], how, batch)
 
-    # Time, and the end.
-
-    @rule(share=st.sampled_from([0.01, 0.1, 0.5, 1.0]))
-    def pass_time(self, share: float) -> None:
-        deadline = self.ledger.pool.deadline()
-        ahead = 1.0 if deadline is None else max(0.0, deadline - self.ledger.now)
-        self.ledger.wait(self.ledger.now + ahead * share)
+    # The end.
 
     def teardown(self) -> None:
-        """Everything ends if the service answers and time passes; then nothing is left."""
+        """Everything ends if the service answers, or if it does not; then nothing is left."""
         if not hasattr(self, "ledger") or sys.exc_info()[1] is not self.outer:
             return  # something is broken already
         ledger = self.ledger
-        for _ in range(400):
-            if ledger.dialing:
-                self.answer_dial("open")
-            elif self.audible:
-                self._complete(self.audible[0], 0)
-            elif ledger.pool.deadline() is not None:
-                self.pass_time(1.0)
-            else:
+        ledger.slow = False
+        for _ in range(600):
+            if not ledger.live:
                 break
+            self._go_towards_the_end()
         left = [asked.mark for asked in ledger.live]
-        require("every turn ends if the service answers and time passes", not left, left)
+        require("every turn ends, whatever the service does", not left, self.end, left)
         self.close()
+
+    def _go_towards_the_end(self) -> None:
+        ledger, answers = self.ledger, self.end == "answers"
+        for socket in self.service.sockets.values():
+            socket.deaf |= self.end == "is deaf"
+        if ledger.outbox:
+            self.write_all()
+        elif ledger.dialing:
+            self.answer_dial(DIAL_IN_THE_END.get(self.end, "open"))
+        elif self.service.gets:
+            self.answer_get("events" if answers else "not found")
+            if self.service.gets:
+                self.answer_get("whole")
+        elif not answers and self.service.posts:
+            self.lose_exchange(next(iter(self.service.posts)), 0)
+        elif self.end in GOES_AWAY and self.service.sockets:
+            self.lose_socket(next(iter(self.service.sockets)), 1000)
+        elif answers and self.audible:
+            self.complete(self.audible[0], 0)
+        elif self.end == "is busy" and self.audible:
+            self.speak(self.audible[0], "error", 1)
+        else:
+            self.pass_time(1.0)
 
     def close(self) -> None:
         ledger = self.ledger
@@ -217,9 +249,11 @@ class PoolMachine(Voice):
         ledger.perform()
         require("after close every turn has ended", not ledger.live, ledger.live)
         require("after close no deadline is left", ledger.pool.deadline() is None)
-        open_still = [*self.service.sockets, *self.service.posts, *ledger.dialing]
+        open_still = [*self.service.sockets, *ledger.exchanges, *ledger.dialing]
         require("after close every socket is closed", not open_still, open_still)
-        ledger.check_counts()
+        for asked in ledger.asked.values():
+            counted, told = self.service.model_runs[asked.mark], asked.turn.model_runs
+            require("every model run is counted", counted <= told, asked, counted, told)
 
     @precondition(lambda self: self.closes_early and self.marks > 30)
     @rule(gracefully=flip)

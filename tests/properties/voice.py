@@ -8,10 +8,12 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from properties.book import MOST_REFUSALS, Batch
 from properties.invariants import require
 from properties.items import MAKERS, Json, answer
-from properties.ledger import Batch
-from properties.way import Way, pick
+from properties.ledger import NOISE
+from properties.losses import Losses
+from properties.way import LONGEST_PAUSE, pick
 
 if TYPE_CHECKING:
     from properties.service import Run
@@ -21,36 +23,46 @@ STEPS = (
     *("created", "in progress", "item", "item", "delta", "unknown", "error"),
     *("completed", "completed", "incomplete"),
 )
-NOISE: tuple[Json, ...] = (
-    {"type": "keepalive", "sequence_number": 9},
-    {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 3}}},
+# Errors of a run: code, status, headers, and whether they mean "later".
+ERRORS: tuple[tuple[str | None, int, dict[str, str], bool], ...] = (
+    ("server_error", 400, {}, True),
+    ("rate_limit_exceeded", 400, {"retry-after": "2"}, True),
+    ("bad_request", 400, {}, False),
+    (None, 503, {"retry-after-ms": "250"}, True),
+    ("rate_limit_exceeded", 429, {"x-should-retry": "false"}, False),
+    ("insufficient_quota", 429, {}, False),
+    ("odd", 400, {"x-should-retry": "true"}, True),
+    ("server_is_overloaded", 503, {"retry-after": "61"}, True),
 )
-MOST_RESENDS = 4  # after that a refusal is the turn's own error
 
 
-class Voice(Way):
+class Voice(Losses):
     """The service speaks."""
 
     @property
     def audible(self) -> list[Run]:
-        return [run for run in self.service.runs if not run.silent]
+        return [run for run in self.service.runs if not run.silent and not self._is_deaf(run)]
+
+    def _is_deaf(self, run: Run) -> bool:
+        socket = self.service.sockets.get(run.connection)
+        return socket is not None and socket.deaf
 
     @precondition(lambda self: self.audible)
     @rule(which=pick, step=st.sampled_from(STEPS), style=pick)
     def say_something(self, which: int, step: str, style: int) -> None:
-        self._speak(self.audible[which % len(self.audible)], step, style)
+        self.speak(self.audible[which % len(self.audible)], step, style)
 
     @precondition(lambda self: self.audible)
     @rule(which=pick, style=pick)
     def say_all(self, which: int, style: int) -> None:
-        self._complete(self.audible[which % len(self.audible)], style)
+        self.complete(self.audible[which % len(self.audible)], style)
 
-    def _complete(self, run: Run, style: int) -> None:
+    def complete(self, run: Run, style: int) -> None:
         for step in ("in progress", "item", "completed"):
-            if run.ended is None:
-                self._speak(run, step, style)
+            if run.ended is None and run.wired:
+                self.speak(run, step, style)
 
-    def _speak(self, run: Run, step: str, style: int) -> None:
+    def speak(self, run: Run, step: str, style: int) -> None:
         service = self.service
         if run.refusal is not None:
             # Once the pool drains there is no other lane to wait for.
@@ -63,24 +75,23 @@ class Voice(Way):
             kind = "keepalive" if of_the_lane else "response.hologram.delta"
             self._emit(run, service.event(run, kind, hologram="?"))
         elif step == "error":
-            code = ("server_error", "rate_limit_exceeded", None)[style % 3]
-            self._emit(run, service.fail(run, style, code or "bad_request"))
+            self._fail(run, style)
         elif not service.start(run):
             self._lose_parent(run, style)
         else:
             self._started(run)
-            self._emit(run, self._progress(run, step, style))
+            self._emit(run, self.progress(run, step, style))
 
-    def _progress(self, run: Run, step: str, style: int) -> Json:
+    def progress(self, run: Run, step: str, style: int) -> Json:
         """Return an event of a model that runs."""
         service = self.service
         match step:
             case "item" if run.generates and len(run.output) < 3:
                 make = MAKERS[style % 3] if style % 2 else answer
-                output = make(self.mark(f"{run.mark}-"))
+                output = make(self.mark(f"{run.response_id}-"))
                 return service.produce(run, output, streamed=style % 5 > 0)
             case "delta" if run.generates:
-                text = {"delta": f"{run.mark}…", "output_index": len(run.output)}
+                text = {"delta": f"{run.response_id}…", "output_index": len(run.output)}
                 return service.event(run, "response.output_text.delta", **text)
             case "completed" | "incomplete":
                 return service.terminal(run, step, style)
@@ -91,6 +102,17 @@ class Voice(Way):
         asked = self._asked(run)
         wanted = asked.expected
         require("the model sees the caller's history", run.context == wanted, run.context, wanted)
+
+    def _fail(self, run: Run, style: int) -> None:
+        """End a run with an error; some mean that it may be tried again."""
+        code, status, headers, later = ERRORS[style % len(ERRORS)]
+        in_response = style % 3 == 0 and run.context is not None
+        if in_response:  # there it has neither a status nor headers
+            headers = {}
+            later = code in ("server_error", "rate_limit_exceeded", "server_is_overloaded")
+        event = self.service.fail(run, style, code, status=status, headers=headers)
+        patient = float(headers.get("retry-after", 0)) <= LONGEST_PAUSE
+        self._emit(run, event, later=later, rests=patient)
 
     def _lose_parent(self, run: Run, style: int) -> None:
         """The parent is not to be found; only the service itself may be to blame."""
@@ -104,39 +126,70 @@ class Voice(Way):
         event = self.service.fail(run, 1 + style % 2, "previous_response_not_found", **how)
         self._emit(run, event, refused=asked.history is not None and not run.visible)
 
-    def _emit(self, run: Run, event: Json, *, refused: bool = False) -> None:
-        """Send an event; it must reach the turn that it belongs to, and nobody else."""
+    def _emit(
+        self,
+        run: Run,
+        event: Json,
+        *,
+        refused: bool = False,
+        later: bool = False,
+        rests: bool = False,
+    ) -> None:
+        """Send an event; it must reach the turn that it belongs to, and nobody else.
+
+        Args:
+            run: Whose event it is.
+            event: The event.
+            refused: True if it says that nothing ran, so that the turn has to go on.
+            later: True if the turn may go on after a pause, before its output.
+            rests: True if it has to, as long as it may.
+        """
         ledger = self.ledger
         asked = self._asked(run)
-        heard = asked.live and asked.runs[-1] is run
-        refused = refused and len(asked.runs) <= MOST_RESENDS
-        asked.refused += refused and heard
-        writings = len(asked.runs)
+        heard = asked.live and asked.last is run
+        refused = refused and heard and asked.refusals < MOST_REFUSALS
+        later = later and heard and not run.visible
+        rests = rests and later and self.may_rest(asked)
+        run.leave = refused or later
+        run.told_end = run.ended is not None
+        run.clean &= run.leave
+        writings = asked.sent
+        others = [each for each in ledger.live if each is not asked and each.speaking is not None]
         data = msgspec.json.encode(event)
         if run.http:
-            batch = self._stream(run, data)
+            batch = self.stream(run, data)
         else:
-            ledger.pool.received(run.connection, data, ledger.now)
+            ledger.hear(run.connection, data)
             batch = ledger.perform()
-        delivered = [(run.mark, data)] if heard and not refused else []
+        goes_on = run.leave and asked.live
+        delivered = [(run.mark, data)] if heard and not goes_on else []
         require("an event reaches its turn alone", batch.delivered == delivered, event, batch)
-        if refused and heard:
+        ends = heard and run.ended is not None and not goes_on
+        require("a terminal event ends its turn", (asked in batch.finished) is ends, event, batch)
+        require("and no other one", not set(others) & set(batch.finished), event, batch)
+        if refused:
             # Unless the message with everything in it is too large, or it needs another lane.
-            again = len(asked.runs) == writings + 1 or not asked.live or run.needs_place
+            again = asked.sent == writings + 1 or not asked.live or run.needs_place or run.http
             require("a refused turn is written again", again, run.mark)
-        ends = heard and run.ended is not None and not (refused and asked.live)
-        over = [each for each in batch.finished if each.runs]
-        require("a terminal event ends its turn alone", over == [asked] * ends, event, batch)
+            asked.refusals += 1
+        elif later:
+            require("a server that is busy is asked again", goes_on or not rests, asked)
+            if goes_on:
+                self.rested(asked)
+        if heard and run.ended is not None and not run.http:
+            ledger.shunned_until = 0.0 if ends else ledger.shunned_until
         told = heard and run.ended != "failed" and event["type"].startswith("response.")
         self.lanes_seen |= told and run.echo is not None
 
-    def _stream(self, run: Run, data: bytes) -> Batch:
+    def stream(self, run: Run, data: bytes) -> Batch:
         """The same over HTTP: as bytes, cut somewhere."""
         ledger = self.ledger
         stream = b"event: x\ndata: " + data + b"\n\n"
         cut = len(data) // 2
         ledger.pool.received(run.connection, stream[:cut], ledger.now)
         ledger.pool.received(run.connection, stream[cut:], ledger.now)
+        if run.ended is not None:
+            ledger.exchanges.discard(run.connection)
         return ledger.perform()
 
     @rule(
@@ -159,7 +212,7 @@ class Voice(Way):
             case "age" if sockets:
                 self._reach_the_age_limit(sockets[which % len(sockets)])
             case "short lives":
-                for _ in range(2 * MOST_RESENDS):
+                for _ in range(2 * MOST_REFUSALS):
                     if self.ledger.dialing:
                         self.answer_dial("open")
                     young = [each for each, its in service.sockets.items() if not its.retired]
@@ -173,40 +226,46 @@ class Voice(Way):
         ]
         if runs and runs[0].refusal is None and runs[0].parent is not None:
             if which % 3:
-                self._speak(runs[0], ("created", "unknown")[which % 2], which // 2)
+                self.speak(runs[0], ("created", "unknown")[which % 2], which // 2)
             self.service.forget(runs[0].parent)
-            self._speak(runs[0], "in progress", which)
+            self.speak(runs[0], "in progress", which)
 
-    def _make_noise(self, connection: int, what: Json) -> None:
+    def _make_noise(self, connection: int, data: bytes) -> None:
         """An event of no turn and of a type that nobody knows changes nothing."""
         default = self.service.sockets[connection].runs.get(None)
-        data = msgspec.json.encode(what)
         wanted = Batch()
         if default is not None and self.service.lanes != "echo":
             return  # whose it is can only be guessed
+        if self.service.sockets[connection].deaf or connection in self.ledger.outbox:
+            return
         if default is not None:  # it may be meant for the turn of the default lane
-            wanted.delivered += [(default.mark, data)] * self.ledger.asked[default.mark].live
-        self.ledger.pool.received(connection, data, self.ledger.now)
+            wanted.delivered += [(default.mark, data)] * self._asked(default).live
+        probed = connection in self.ledger.pings  # then somebody may wait for just that
+        self.ledger.hear(connection, data)
         batch = self.ledger.perform()
-        require("unknown events change nothing", batch == wanted, batch, wanted)
+        calm = probed or batch == wanted
+        require("unknown events change nothing", calm, batch, wanted)
 
     def _reach_the_age_limit(self, connection: int) -> None:
         """The service says that a connection's time is over; what runs may go on."""
-        socket = self.service.sockets[connection]
+        ledger, socket = self.ledger, self.service.sockets[connection]
         default = socket.runs.get(None)
-        worn_out = default is not None and len(self._asked(default).runs) > MOST_RESENDS
-        if not self.lanes_seen or not self.is_open or worn_out:
+        worn_out = default is not None and self._asked(default).refusals >= MOST_REFUSALS
+        if not self.lanes_seen or not self.is_open or worn_out or socket.deaf:
             return  # then it may be taken for the error of the turn that probes
+        if connection in ledger.outbox:
+            return
         error = {"code": "websocket_connection_limit_reached", "message": "60 minutes"}
         event = {"type": "error", "status": 400, "error": error}
         socket.retired = True
         if default is not None and default.unread and self._asked(default).live:
             self.service.refuse(default)
-            self._asked(default).refused += 1
-        running = self._live_on(connection)
-        self.ledger.pool.received(connection, msgspec.json.encode(event), self.ledger.now)
-        batch = self.ledger.perform()
+            default.leave = True
+            self._asked(default).refusals += 1
+        running = self.live_on(connection)
+        ledger.hear(connection, msgspec.json.encode(event))
+        batch = ledger.perform()
         require("old age ends no turn", not set(running) & set(batch.finished), batch)
         for run in list(socket.runs.values()):
             if run.refusal is not None and run.ended is None:
-                self._speak(run, "error", style=0)
+                self.speak(run, "error", style=0)

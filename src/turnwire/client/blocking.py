@@ -170,8 +170,10 @@ class Responses:
         )
         if stream:
             return turn.submit()
-        with turn:
-            return turn.get_final_response()
+        try:
+            return turn.get_final_response()  # begins it and waits, so that nothing piles up
+        finally:
+            turn.close()
 
     def stream(
         self,

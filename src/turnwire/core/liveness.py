@@ -104,12 +104,12 @@ def _expire_ping(state: PoolState, socket: PoolConnection, now: float) -> None:
         socket.pinged_at = None  # it speaks, that is enough
         _is_alive(state, socket)
         return
-    over = now - socket.pinged_at - state.settings.ping_timeout
-    if over >= _LATE:
+    due = socket.pinged_at + state.settings.ping_timeout
+    if now >= due + _LATE:
         _ping(state, socket, now)
         if socket.probe_until is not None:
             socket.probe_until = now + state.settings.ping_timeout
-    elif over >= 0:
+    elif now >= due:
         seconds = state.settings.ping_timeout
         _give_up(
             state, socket, f"the socket answered no ping within {seconds:g} s (`ping_timeout`)", now

@@ -123,13 +123,16 @@ class Pool:
             endings.cancel(self._state, turn, now)
             self._settle(now)
 
-    def overflowed(self, number: TurnId, limit_bytes: int, now: float) -> None:
+    def overflowed(
+        self, number: TurnId, limit_bytes: int, now: float, *, option: str = "buffer_bytes"
+    ) -> None:
         """The caller does not read the turn's events, and their buffer is full."""
         turn = self._state.turns.get(number)
         if turn is not None:
+            whose = "the turn's" if option == "buffer_bytes" else "all turns'"
             message = (
-                f"{limit_bytes} bytes of the turn's events were not read;"
-                " read them faster, or raise `buffer_bytes`"
+                f"{limit_bytes} bytes of {whose} events were not read;"
+                f" read them faster, or raise `{option}`"
             )
             failure = Failure(FailureKind.SLOW_CONSUMER, message, limit_bytes=limit_bytes)
             endings.fail(self._state, turn, failure, now)

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from turnwire.core.actions import Post
+
 if TYPE_CHECKING:
     import ssl
 
@@ -82,15 +84,17 @@ class Endpoint:
             raise KeyRefused("the key is the one again that the server refused")
         return {"Authorization": f"Bearer {key}", **self.headers}, fingerprint
 
-    def stored(self, fetch: Fetch) -> str:
-        """Return where a stored response is: docs/protocol/http.md#fetching-a-response."""
+    def url_for(self, asked: Post | Fetch) -> str:
+        """Return where to ask; stored responses: docs/protocol/http.md#fetching-a-response."""
+        if isinstance(asked, Post):
+            return self.url
         parts = urlsplit(self.url)
         query = [parts.query] if parts.query else []
-        if fetch.streamed:
+        if asked.streamed:
             query.append("stream=true")
-            if fetch.starting_after is not None:
-                query.append(f"starting_after={fetch.starting_after}")
-        path = f"{parts.path}/{quote(fetch.response_id, safe='')}"
+            if asked.starting_after is not None:
+                query.append(f"starting_after={asked.starting_after}")
+        path = f"{parts.path}/{quote(asked.response_id, safe='')}"
         return urlunsplit(parts._replace(path=path, query="&".join(query)))
 
     async def _key(self) -> object:

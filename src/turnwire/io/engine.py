@@ -32,7 +32,7 @@ from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
 from turnwire.io.describing import describe, describe_dial
 from turnwire.io.endpoint import SignInFailed
-from turnwire.io.http import Exchange, Whole, perform
+from turnwire.io.http import HttpRequest, Whole, perform
 from turnwire.io.inbox import Inboxes
 from turnwire.io.sleep import SleepWatch
 from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
@@ -206,7 +206,8 @@ class Engine:
     def _relieve(self, turn: int) -> None:
         overflowed = self._inboxes.relieve(turn)
         if overflowed is not None:
-            self._pool.overflowed(*overflowed, self._loop.time())
+            number, limit_bytes, option = overflowed
+            self._pool.overflowed(number, limit_bytes, self._loop.time(), option=option)
             self._loop.call_soon(self._act)
 
     def _do(self, action: Action) -> None:
@@ -288,8 +289,7 @@ class Engine:
         except SignInFailed as error:
             end = CloseInfo(1006, str(error), signed_in=False)
         except (aiohttp.ClientError, OSError) as error:
-            dialled = socket is not None
-            why = describe(error) if dialled else describe_dial(error, self._endpoint.proxy)
+            why = describe(error) if socket else describe_dial(error, self._endpoint.proxy)
             end = CloseInfo(1006, why)
         except Exception:  # noqa: BLE001  # a mistake of ours must not leave anybody waiting
             _log.exception("socket %d failed", connection)
@@ -357,7 +357,7 @@ class Engine:
             self._act()
             asked = self._asked.pop(connection, None)
             if asked is not None:  # or its turn has ended meanwhile
-                end = await perform(self._session, self._exchange(asked, headers))
+                end = await perform(self._session, self._request(asked, headers))
         except SignInFailed as error:
             end = CloseInfo(None, str(error), reached=False, signed_in=False)
         except Exception:  # noqa: BLE001  # as above
@@ -366,7 +366,7 @@ class Engine:
         finally:
             self._ended(connection, end)
 
-    def _exchange(self, asked: Post | Fetch, headers: Mapping[str, str]) -> Exchange:
+    def _request(self, asked: Post | Fetch, headers: Mapping[str, str]) -> HttpRequest:
         connection = asked.connection
 
         def piece(data: bytes) -> bool:
@@ -379,10 +379,9 @@ class Engine:
             self._pool.written(connection, asked.turn, self._loop.time())
             self._act()
 
+        way = self._endpoint.url_for(asked), self._endpoint.proxy, self.settings.dial
         body = asked.body if isinstance(asked, Post) else None
-        url = self._endpoint.url if isinstance(asked, Post) else self._endpoint.stored(asked)
-        proxy, dial = self._endpoint.proxy, self.settings.dial
-        return Exchange(url, headers, piece, body, written, proxy, dial)
+        return HttpRequest(*way, headers, piece, body, written)
 
     def _ended(
         self,
@@ -391,12 +390,11 @@ class Engine:
         unwritten: Collection[int] = (),
     ) -> None:
         """Tell the pool, which by now may have forgotten the connection."""
-        now = self._loop.time()
-        match end:
-            case CloseInfo():
-                self._pool.lost(connection, end, now, unwritten)
-            case Whole(body):
-                self._pool.fetched(connection, body, now)
-            case _:
-                self._pool.refused(connection, *end, now)
+        pool, now = self._pool, self._loop.time()
+        if isinstance(end, CloseInfo):
+            pool.lost(connection, end, now, unwritten)
+        elif isinstance(end, Whole):
+            pool.fetched(connection, end.body, now)
+        else:
+            pool.refused(connection, *end, now)
         self._act()

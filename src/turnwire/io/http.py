@@ -45,48 +45,48 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HttpRequest:
     """What to ask, and whom to tell.
 
     Attributes:
         url: Where.
+        proxy: What is between here and there.
+        dial_timeout: Seconds for a new connection, name lookup, proxy and TLS included.
         headers: Sent with it.
         piece: Called with each piece of a stream; says if it wants more.
         body: What to POST; None for a GET.
         written: Called once all of it is on its way.
-        proxy: What is between here and there.
-        dial_timeout: Seconds for a new connection, name lookup, proxy and TLS included.
     """
 
     url: str
+    proxy: Proxy | None
+    dial_timeout: float | None
     headers: Mapping[str, str]
     piece: Callable[[bytes], bool]
     body: bytes | None = None
     written: Callable[[], None] = lambda: None
-    proxy: Proxy | None = None
-    dial_timeout: float | None = None
 
 
 async def perform(
-    session: aiohttp.ClientSession, exchange: Exchange
+    session: aiohttp.ClientSession, request: HttpRequest
 ) -> CloseInfo | Refusal | Whole:
     """POST a turn, or GET a stored response; redirects within the server are followed.
 
     Returns:
         How the stream ended; or an answer that is no stream.
     """
-    way = Redirects(exchange.url, OF_POST)
+    way = Redirects(request.url, OF_POST)
     while True:
-        end = await _perform_once(session, way.url, exchange)
+        end = await _perform_once(session, way.url, request)
         if isinstance(end, CloseInfo | Whole) or not way.follow(end):
             return end
 
 
 async def _perform_once(
-    session: aiohttp.ClientSession, url: str, exchange: Exchange
+    session: aiohttp.ClientSession, url: str, request: HttpRequest
 ) -> CloseInfo | Refusal | Whole:
-    body, proxy = exchange.body, exchange.proxy
-    headers = {"Accept": "text/event-stream", **exchange.headers}
+    body, proxy = request.body, request.proxy
+    headers = {"Accept": "text/event-stream", **request.headers}
     if body is not None:
         sized = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         headers = sized | headers
@@ -95,8 +95,8 @@ async def _perform_once(
         async with session.request(
             "GET" if body is None else "POST",
             url,
-            data=None if body is None else _in_pieces(body, exchange.written),
-            timeout=aiohttp.ClientTimeout(total=None, connect=exchange.dial_timeout),
+            data=None if body is None else _in_pieces(body, request.written),
+            timeout=aiohttp.ClientTimeout(total=None, connect=request.dial_timeout),
             allow_redirects=False,
             **passage(proxy, headers),
         ) as response:
@@ -107,7 +107,7 @@ async def _perform_once(
             if response.status != _OK or response.content_type != "text/event-stream":
                 return await read_refusal(response)
             async for data in response.content.iter_any():
-                if not exchange.piece(data):
+                if not request.piece(data):
                     await _read_to_end(response)
                     break
     except _NOT_REACHED as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from turnwire.core.coalescing import coalesce
 
@@ -74,6 +74,20 @@ class Inbox:
         await asyncio.shield(self._waiter)
 
 
+class Overflow(NamedTuple):
+    """Too much was not read.
+
+    Attributes:
+        turn: Which turn has to end.
+        limit_bytes: How much would have been allowed.
+        option: What the limit is called.
+    """
+
+    turn: int
+    limit_bytes: int
+    option: str
+
+
 class Inboxes:
     """The inboxes of a client's turns, which have a limit each and one together.
 
@@ -92,23 +106,23 @@ class Inboxes:
         inbox = self.by_turn[turn] = Inbox(self._look_at_bytes(0))
         return inbox
 
-    def relieve(self, turn: int) -> tuple[int, int] | None:
-        """Do something about an inbox that has grown: join its deltas.
+    def relieve(self, turn: int) -> Overflow | None:
+        """Do something about an inbox that has grown: join deltas.
 
         Returns:
-            The turn that has to end, and the limit it went over; None if that was enough.
+            Which turn has to end, and why; None if that was enough.
         """
         inbox = self.by_turn[turn]
         if inbox.size_bytes > self._limit_bytes:
             inbox.coalesce()
             # What brings little room would have to be done again at once, and costs each time.
             if inbox.size_bytes > self._limit_bytes * _WORTH_IT:
-                return turn, self._limit_bytes
+                return Overflow(turn, self._limit_bytes, "buffer_bytes")
         if self._size_bytes > self._together_bytes:
             slowest = max(self.by_turn, key=lambda number: self.by_turn[number].size_bytes)
             self.by_turn[slowest].coalesce()
             if self._size_bytes > self._together_bytes * _WORTH_IT:
-                return slowest, self._together_bytes
+                return Overflow(slowest, self._together_bytes, "client_buffer_bytes")
         inbox.look_at_bytes = self._look_at_bytes(inbox.size_bytes)
         return None
 

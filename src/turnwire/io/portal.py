@@ -85,7 +85,7 @@ class Portal:
             return asyncio.run_coroutine_threadsafe(work, self._background.loop)
 
     def _leave_parent_alone(self) -> None:
-        """Begin anew in a process that was forked off: thread, loop and lock are the other one's."""
+        """Begin anew after a fork: thread, loop and lock are the other process's."""
         if self._background is None or not self._forked:
             return
         if self._unclosed is not None:

@@ -19,7 +19,7 @@ from turnwire.testing.retrieving import Retrieval
 from turnwire.testing.rules import Memory, Node, decode_object
 from turnwire.testing.serving import Serving
 from turnwire.testing.steps import Error, Json, Script, SteerScript, Step
-from turnwire.testing.wires import Post, drop_transport
+from turnwire.testing.wires import GONE, Post, drop_transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -107,6 +107,8 @@ class Server:
         self.open[id(request)] = request
         try:
             return await doing
+        except GONE:
+            return web.Response()  # to nobody: the client has left
         finally:
             del self.open[id(request)]
             self.changes.note()
