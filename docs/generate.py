@@ -5,10 +5,12 @@ The tables of the core are the only source of the state diagrams; a test compare
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from turnwire.core import connection, lane, turn
+from turnwire.core import breaker, connection, lane, recovery, turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
     Table = Mapping[tuple[Enum, Enum], Enum]
 
-STATE_MACHINES = Path(__file__).parent / "reference" / "state-machines.md"
+REFERENCE = Path(__file__).parent / "reference"
+STATE_MACHINES = REFERENCE / "state-machines.md"
+RECOVERY = REFERENCE / "recovery.md"
 
 
 class Machine(NamedTuple):
@@ -32,6 +36,7 @@ MACHINES = (
     Machine("A turn", "core/turn.py", turn.TRANSITIONS),
     Machine("A lane", "core/lane.py", lane.TRANSITIONS),
     Machine("A connection", "core/connection.py", connection.TRANSITIONS),
+    Machine("The breaker", "core/breaker.py", breaker.TRANSITIONS),
 )
 
 INTRODUCTION = """\
@@ -100,7 +105,73 @@ def _name(member: Enum) -> str:
     return str(member.value)
 
 
+RECOVERY_INTRODUCTION = """\
+# The recovery table
+
+Written by `make docs` from `RULES` in `src/turnwire/core/recovery.py`; do not edit.
+The first rule that fits a situation decides; an empty cell fits everything.
+Where no rule fits, the turn fails.
+What can be chosen: [When the way breaks](../howto/recovery.md).
+The reasons: [0009](../decisions/0009-recovery.md).
+"""
+
+COLUMNS = {
+    "shown": "its caller has seen output",
+    "id_known": "the response can be fetched: `resume`, stored, its id known",
+    "home": "where the response is that it continues",
+    "may_repeat": "another model run is allowed: by `replay`, and once",
+    "may_wait": "the budget for later tries allows one more",
+    "may_fall_back": "it may change to HTTP: `auto`, and no warm-up",
+}
+
+
+def recovery_table() -> str:
+    """Render the rules of recovery as a page of Markdown."""
+    header = ["what went wrong", "delivery", *(f"`{name}`" for name in COLUMNS), "then"]
+    rows = [header, ["---"] * len(header), *(_rule(row) for row in recovery.RULES)]
+    lists = [
+        *_meanings("What went wrong", recovery.Cause),
+        *_meanings("Delivery", recovery.Delivery),
+        *_meanings("Where the response is that it continues", recovery.Home),
+        *_meanings("Then", recovery.Recovery),
+        "## The other columns",
+        "",
+        *(f"* `{name}`: {meaning}." for name, meaning in COLUMNS.items()),
+        "",
+    ]
+    table = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([RECOVERY_INTRODUCTION, *table, "", *lists])
+
+
+def _rule(row: recovery.Row) -> list[str]:
+    delivery = "" if row.delivery is None else ", ".join(map(_name, row.delivery))
+    conditions = [_condition(getattr(row, name)) for name in COLUMNS]
+    return [_name(row.cause), delivery, *conditions, f"**{_name(row.recovery)}**"]
+
+
+def _condition(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(getattr(value, "value", value))
+
+
+def _meanings(title: str, members: type[Enum]) -> list[str]:
+    """List the members of an enum with the comments behind them."""
+    source = inspect.getsource(members)
+    found = re.findall(r'= "(.*?)"(?:  # (.*))?$', source, re.MULTILINE)
+    lines = [f"* {value}: {meaning}." if meaning else f"* {value}." for value, meaning in found]
+    return [f"## {title}", "", *lines, ""]
+
+
+PAGES = {STATE_MACHINES: state_machines, RECOVERY: recovery_table}
+
+
 if __name__ == "__main__":
-    STATE_MACHINES.parent.mkdir(exist_ok=True)
-    STATE_MACHINES.write_text(state_machines(), encoding="utf-8")
-    print(f"wrote {STATE_MACHINES}")
+    REFERENCE.mkdir(exist_ok=True)
+    for page, render in PAGES.items():
+        page.write_text(render(), encoding="utf-8")
+        print(f"wrote {page}")
