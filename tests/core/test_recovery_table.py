@@ -23,9 +23,12 @@ from turnwire.core.recovery import (
     decide,
 )
 from turnwire.core.situation import _CAUSE_OF_KIND
+from turnwire.testing.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from turnwire.core.request import Interruption
 
 _FACTS: Final = get_type_hints(Situation)
 VALUES: Final = [
@@ -252,3 +255,14 @@ def test_having_shown_less_never_ends_a_turn_that_would_go_on() -> None:
         return answer is Recovery.FAIL or unseen is not Recovery.FAIL
 
     assert counterexamples(law) == []
+
+
+def test_a_policy_that_raises_sends_nothing_again_and_is_told() -> None:
+    def broken(_: Interruption) -> bool:
+        raise LookupError
+
+    both = Pair()
+    asked = both.ask("One.", replay=broken)
+    both.lose(both.start().connection)
+    assert (asked.failure, both.model_runs) == ("lost", 1)
+    assert both.logs == ["the replay function raised LookupError: its turn is not sent again"]

@@ -190,7 +190,7 @@ def failed(error: TurnError) -> None:
 def missed(miss: ChainMiss) -> str:
     """A reason that is not here would be a path without a return."""
     match miss.reason:
-        case "connection_lost" | "credential_changed" | "evicted" | "history_changed":
+        case "connection_lost" | "rotated" | "credential_changed" | "evicted" | "history_changed":
             return "a"
         case "lane_taken" | "not_stored" | "nothing_new" | "parameters_changed":
             return "b"

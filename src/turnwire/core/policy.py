@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -21,6 +21,15 @@ _WITHOUT_SIDE_EFFECTS: Final = (
     "function", "custom", "apply_patch", "local_shell", "computer", "tool_search", "namespace",
     "web_search", "file_search",
 )  # fmt: skip
+
+
+class _Environment(msgspec.Struct):
+    type: str = ""
+
+
+class _Tool(msgspec.Struct):
+    type: str = "unreadable"
+    environment: _Environment | None = None
 
 
 def may_repeat(turn: PoolTurn, failure: Failure) -> bool:
@@ -48,22 +57,17 @@ def may_repeat(turn: PoolTurn, failure: Failure) -> bool:
 def hosted_tools(params: Params) -> tuple[str, ...]:
     """Return the kinds of a turn's tools that the server runs and that may have side effects."""
     encoded = params.fields.get("tools")
-    tools: Any = msgspec.json.decode(encoded) if encoded else []
-    if not isinstance(tools, list):
+    if not encoded:
+        return ()
+    try:
+        tools = msgspec.json.decode(encoded, type=list[_Tool])
+    except msgspec.MsgspecError:
         return ("unreadable",)
-    return tuple(
-        sorted({_kind(tool) for tool in tools if not _is_harmless(tool)})  # pyright: ignore[reportUnknownVariableType]
-    )
+    return tuple(sorted({tool.type for tool in tools if not _is_harmless(tool)}))
 
 
-def _kind(tool: Any) -> str:
-    return str(tool.get("type")) if isinstance(tool, dict) else "unreadable"
-
-
-def _is_harmless(tool: Any) -> bool:
-    kind = _kind(tool)
-    if kind == "shell":
-        environment: Any = tool.get("environment") or {}
-        return isinstance(environment, dict) and environment.get("type") == "local"
+def _is_harmless(tool: _Tool) -> bool:
+    if tool.type == "shell":
+        return tool.environment is not None and tool.environment.type == "local"
     # Kinds have dated variants, such as `web_search_preview_2025_03_11`.
-    return kind.startswith(_WITHOUT_SIDE_EFFECTS)
+    return tool.type.startswith(_WITHOUT_SIDE_EFFECTS)

@@ -66,10 +66,19 @@ def situation_of(
         shown=turn.shown and turn.state is TurnState.OUTPUT,
         id_known=_can_be_fetched(state, turn),
         home=_home(turn),
-        may_repeat=cause is Cause.LOST and not unsent and may_repeat(turn, failure),
+        may_repeat=cause is Cause.LOST and not unsent and _may_repeat(state, turn, failure),
         may_wait=_may_wait(state, turn, failure),
         may_fall_back=may_fall_back(turn),
     )
+
+
+def _may_repeat(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
+    try:
+        return may_repeat(turn, failure)
+    except Exception as error:  # noqa: BLE001  # a mistake in the caller's function is not ours
+        what = f"the replay function raised {type(error).__name__}"
+        state.log(f"{what}: its turn is not sent again")
+        return False
 
 
 def may_fall_back(turn: PoolTurn) -> bool:

@@ -114,6 +114,8 @@ def _expire_exchange(state: PoolState, number: int, exchange: Exchange, now: flo
 def _due(state: PoolState, turn: PoolTurn) -> Iterator[tuple[float, FailureKind]]:
     limits = turn.request.deadlines
     waits = turn.id in state.waiting
+    if limits.turn is not None:  # first: what it ends needs no recovery
+        yield turn.submitted_at + limits.turn, FailureKind.TURN_TIMEOUT
     if waits and limits.queue is not None and turn.is_next:
         yield turn.queued_at + limits.queue, FailureKind.QUEUE_TIMEOUT
     if turn.state is TurnState.WRITING:
@@ -124,8 +126,6 @@ def _due(state: PoolState, turn: PoolTurn) -> Iterator[tuple[float, FailureKind]
             yield turn.write_began_at + limits.write, FailureKind.LOST
     if turn.state in (TurnState.ACCEPTED, TurnState.OUTPUT) and limits.progress is not None:
         yield _heard_at(state, turn) + limits.progress, FailureKind.PROGRESS_TIMEOUT
-    if limits.turn is not None:
-        yield turn.submitted_at + limits.turn, FailureKind.TURN_TIMEOUT
 
 
 def _heard_at(state: PoolState, turn: PoolTurn) -> float:
