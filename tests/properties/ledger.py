@@ -299,7 +299,9 @@ class Ledger:
         return None if self.slow else lambda: self.write(connection)
 
     def write(self, connection: int) -> None:
-        """Write the messages that wait for a socket."""
+        """Write the messages that wait for a socket; a ping would have had to wait as well."""
+        if connection in self.service.sockets:
+            self.service.sockets[connection].excused_until = self.now
         for run in self.outbox.pop(connection, ()):
             asked = self.asked[run.mark]
             self.service.write(run)

@@ -161,11 +161,12 @@ class Voice(Losses):
         else:
             ledger.hear(run.connection, data)
             batch = ledger.perform()
-        goes_on = run.leave and asked.live
+        goes_on = run.leave and (asked.live or run.recovered)
         delivered = [(run.mark, data)] if heard and not goes_on else []
         require("an event reaches its turn alone", batch.delivered == delivered, event, batch)
         ends = heard and run.ended is not None and not goes_on
-        require("a terminal event ends its turn", (asked in batch.finished) is ends, event, batch)
+        ended = asked in batch.finished and not goes_on
+        require("a terminal event ends its turn", ended is ends, event, batch)
         require("and no other one", not set(others) & set(batch.finished), event, batch)
         if refused:
             # Unless the message with everything in it is too large, or it needs another lane.
