@@ -47,8 +47,8 @@ bench: $(VENV)/.dev  ## Measure against peers, side by side in one run
 faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
 	$(BIN)/python tests/faults/run.py $(ARGS)
 
-chaos: $(VENV)/.dev  ## Run 20,000 turns against a server that misbehaves
-	$(BIN)/python tests/chaos/chaos.py $(ARGS)
+chaos: $(VENV)/.dev  ## Ask a faulty server 20,000 questions
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 docs: $(VENV)/.dev  ## Write the generated pages anew
 	$(BIN)/python docs/generate.py
