@@ -18,6 +18,7 @@ from turnwire import (
     ContextTooLong,
     FirstEventTimeout,
     PreviousResponseNotFound,
+    ProgressTimeout,
     ProtocolError,
     QueueFull,
     QueueTimeout,
@@ -489,6 +490,12 @@ GIVEN_UP: list[tuple[dict[str, Any], list[Step], type[Exception], tuple[Any, ...
         {"timeout": 0.05},
         [answer("Hello big"), silence(after="response.output_text.delta")],
         TurnTimeout,
+        ("resp_1", "output", "in_progress", "Hello"),
+    ),
+    (
+        {"progress_timeout": 0.05},
+        [answer("Hello big"), silence(after="response.output_text.delta")],
+        ProgressTimeout,
         ("resp_1", "output", "in_progress", "Hello"),
     ),
     (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client.colours import error_of
+from client.colours import error_of, until
 from turnwire import (
     AuthenticationError,
     Backoff,
@@ -168,7 +168,64 @@ async def test_a_stored_chain_that_was_turned_away_costs_nothing(open_client: Op
         assert [len(create["input"]) for create in peer.creates] == [1, 1, 1]
 
 
+async def test_a_turn_that_is_cancelled_while_it_waits_is_not_sent_again(
+    open_client: Open, transport: str
+) -> None:
+    later = error("rate_limit_exceeded", 429, headers={"Retry-After": "30"})
+    async with (
+        Peer(Turns([later], [answer("ok")])) as peer,
+        open_client(peer, transport=transport) as client,
+    ):
+        async with ask(client):
+            await until(lambda: client.statistics().retries == 1)
+        counts = client.statistics()
+        assert (counts.cancelled, counts.waiting, counts.queued_bytes) == (1, 0, 0)
+        assert await client.responses.create(model="m", input="x")
+        assert len(peer.creates) == 2
+
+
+async def test_closing_does_not_wait_for_turns_that_wait(open_client: Open, transport: str) -> None:
+    later = error("rate_limit_exceeded", 429, headers={"Retry-After": "30"})
+    async with (
+        Peer(lambda _: [later]) as peer,
+        open_client(peer, transport=transport) as client,
+    ):
+        turn = await client.responses.create(model="m", input="x", stream=True)
+        await until(lambda: client.statistics().retries == 1)
+        await client.aclose()
+        counts = client.statistics()
+        assert (turn.response, counts.failed, counts.queued_bytes) == (None, 1, 0)
+
+
+async def test_a_chain_waits_with_its_turn(open_client: Open, transport: str) -> None:
+    script = Turns([busy()], [answer("a")], [answer("b")])
+    async with Peer(script) as peer, open_client(peer, transport=transport) as client:
+        chain = client.chain(model="m")
+        first, second = await chain.turn("a").submit(), await chain.turn("b").submit()
+        assert (await second.get_final_response()).output_text == "b"
+        assert (await first.get_final_response()).output_text == "a"
+        assert [create["input"][-1]["content"] for create in peer.creates] == ["a", "a", "b"]
+        assert peer.refusals == []
+
+
 # Dials.
+
+
+async def test_a_server_that_does_not_listen_is_asked_again_over_http(
+    open_client: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turnwire.core.recovering.exponential", lambda *_: 0.0)
+    signed_in: list[str] = []
+
+    def key() -> str:
+        signed_in.append("key")
+        return "key"
+
+    async with open_client("http://127.0.0.1:1/v1", transport="http", api_key=key) as client:
+        turn = ask(client)
+        raised = await error_of(turn)
+        assert (type(raised), raised.delivery, turn.model_runs) == (DialError, "queued", 0)
+        assert (len(signed_in), turn.resends, client.statistics().retries) == (3, 0, 2)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])

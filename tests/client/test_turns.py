@@ -213,6 +213,19 @@ async def test_who_waits_for_a_key_may_be_cancelled_without_the_turn() -> None:
         assert peer.model_runs == 1
 
 
+async def test_text_that_was_read_as_events_does_not_come_again(
+    open_client: Open, transport: str
+) -> None:
+    script = Turns([answer("Hello")])
+    async with Peer(script) as peer, open_client(peer, transport=transport) as client:
+        async with client.responses.stream(model="m", input="x") as turn:
+            async for event in turn:
+                if event.type == "response.output_text.delta":
+                    break
+            assert [text async for text in turn.text_deltas()] == []
+        assert turn.response.output_text == "Hello"
+
+
 async def test_incomplete_is_returned_not_raised(open_client: Open, transport: str) -> None:
     steps = [answer("half"), incomplete("max_output_tokens")]
     async with Peer(lambda _: steps) as peer, open_client(peer, transport=transport) as client:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from turnwire.core.backoff import Backoff
-from turnwire.core.breaker import Health
 from turnwire.core.request import Deadlines
 from turnwire.core.settings import PoolSettings
 from turnwire.testing.pair import Pair
 
 if TYPE_CHECKING:
+    from turnwire.core.breaker import Health
     from turnwire.testing.pair_sides import Asked, Served
 
 MINUTE = 60.0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from turnwire.core.actions import Fetch
 from turnwire.core.chain import Chain
 from turnwire.core.request import Deadlines
 from turnwire.core.settings import PoolSettings
@@ -15,6 +14,7 @@ from turnwire.events import TurnResumedEvent
 from turnwire.testing.pair import Pair
 
 if TYPE_CHECKING:
+    from turnwire.core.actions import Fetch
     from turnwire.testing.pair_sides import Asked, Served
 
 RESUME = PoolSettings(resume=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.io.engines import NONE, answered, ended, request, running, submitted
 
 from client.colours import until
 from turnwire.core.failure import FailureKind
+from turnwire.io import websocket
 from turnwire.testing import (
     Gate,
     Peer,
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from tests.io.conftest import Serve, Talk
 
 pytestmark = pytest.mark.io
+
+
+@pytest.fixture(autouse=True)
+def _short_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is gone does not say goodbye."""
+    monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.02)
 
 
 async def test_a_peer_that_answers_no_ping_is_lost_and_its_turn_goes_on_elsewhere() -> None:
@@ -74,29 +81,34 @@ async def test_without_pings_nobody_is_pinged() -> None:
         assert peer.connections[0].pings == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["websocket", "http"])
 async def test_a_server_that_takes_no_message_loses_the_turn_after_its_limit(
-    serve: Serve, upgrade: Talk
+    serve: Serve, upgrade: Talk, transport: Any
 ) -> None:
-    dials = 0
+    dials, over = 0, asyncio.Event()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal dials
         dials += 1
-        await upgrade(reader, writer)
+        if transport == "websocket":
+            await upgrade(reader, writer)
         writer.transport.pause_reading()
-        await asyncio.Event().wait()
+        await over.wait()
 
     large = "x" * 12 * 2**20  # more than the buffers of both sides
-    deadlines = replace(NONE, write=0.05)
+    deadlines = replace(NONE, write=0.3)
     async with serve(talk) as address, running(f"http://{address}", ping_interval=None) as engine:
-        asked = request(large, deadlines=deadlines, replay="never")
+        asked = request(large, deadlines=deadlines, replay="never", transport=transport)
         turn, inbox = submitted(engine, asked)
         failure = (await ended(inbox)).failure
         assert failure is not None
         assert (failure.kind, "`write_timeout`" in failure.message) == (FailureKind.LOST, True)
         assert (turn.delivery, turn.model_runs, dials) == ("writing", 1, 1)
+        over.set()
 
 
+@pytest.mark.slow
 async def test_a_message_that_takes_long_to_write_is_not_mistaken_for_silence(
     serve: Serve, upgrade: Talk
 ) -> None:

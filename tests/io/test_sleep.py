@@ -7,8 +7,15 @@ import asyncio
 import pytest
 from tests.io.engines import answered, ended, request, running, submitted
 
+from turnwire.io import websocket
 from turnwire.io.sleep import SleepWatch
 from turnwire.testing import Gate, Peer, Turns, answer, wait
+
+
+@pytest.fixture(autouse=True)
+def _short_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is gone does not say goodbye."""
+    monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.02)
 
 
 class WallClock:

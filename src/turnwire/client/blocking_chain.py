@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Unpack
 
+from turnwire.client.turn import has_shown_output
 from turnwire.errors import TurnwireError
 from turnwire.events import ResponseTextDeltaEvent
 
@@ -154,7 +155,7 @@ class Turn:
 
     def text_deltas(self) -> Iterator[str]:
         """Iterate only the text, as it comes."""
-        streamed = False
+        streamed = has_shown_output(self._turn)
         for event in self:
             if type(event) is ResponseTextDeltaEvent:
                 streamed = True

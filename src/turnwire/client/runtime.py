@@ -50,7 +50,8 @@ class Runtime:
 
     def statistics(self) -> PoolStatistics:
         """Return the engines' counters: zeros before the first turn, the last ones at the end."""
-        return sum((engine.statistics() for engine in self._engines), self._ended)
+        ours = [engine for engine in self._engines if not engine.forked]
+        return sum((engine.statistics() for engine in ours), self._ended)
 
     def health(self) -> Health:
         """Return what is known of WebSocket mode: by the worst of the engines."""
@@ -114,12 +115,18 @@ class Runtime:
         def start() -> tuple[Engine, TurnRequest]:
             engine = self._running_engine()
             if chain is not None and chain.turn is not None and not engine.has(chain.turn):
-                raise ConfigError(
-                    "a turn of this chain runs in another event loop; wait for its end there"
-                )
+                self._take_over(chain, chain.turn)
             return engine, request
 
         return start
+
+    def _take_over(self, chain: Chain, turn: int) -> None:
+        """Let a chain go on here whose turn runs, or ran, elsewhere."""
+        if any(engine.has(turn) for engine in self._engines):
+            raise ConfigError(
+                "a turn of this chain runs in another event loop; wait for its end there"
+            )
+        chain.forget_turns()  # its loop is gone, or it runs in the process that forked this one
 
     def _running_engine(self) -> Engine:
         if self._closed:
@@ -142,11 +149,15 @@ class Runtime:
     def _forget_ended(self) -> None:
         """Let engines go whose loop has ended, or that are another process's."""
         for engine in tuple(self._engines):
+            if not (engine.forked or engine.closed):
+                continue
+            try:
+                self._engines.remove(engine)
+            except ValueError:  # another thread, with a loop of its own, was faster
+                continue
             if engine.forked:
-                self._engines.remove(engine)
                 self._not_ours.append(engine)
-            elif engine.closed:
-                self._engines.remove(engine)
+            else:
                 self._ended += engine.statistics()
 
     async def aclose(self) -> None:

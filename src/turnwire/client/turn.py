@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.history import HistoryItem, without_half_calls
 from turnwire.core.signals import signal_of
 from turnwire.core.turn import TurnSignal, TurnState
-from turnwire.errors import QueueFull, TurnwireError
+from turnwire.errors import ConfigError, QueueFull, TurnwireError
 from turnwire.events import Response, ResponseTextDeltaEvent
 
 if TYPE_CHECKING:
@@ -97,8 +98,12 @@ class AsyncTurn:
 
     async def aclose(self) -> None:
         """Cancel the turn if it has not ended; takes no time, and does nothing otherwise."""
-        if self._engine is not None and self._turn is not None:
+        if self._engine is None or self._turn is None:
+            return
+        if _is_here(self._engine):
             self._engine.cancel(self._turn.id)
+        else:
+            self._engine.abandon(self._turn.id)
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -113,12 +118,21 @@ class AsyncTurn:
             if inbox.finish is not None:
                 self._settle()
                 raise StopAsyncIteration
-            await inbox.wait_changed()
+            await self._wait_changed(inbox)
         event = inbox.events.popleft()
         inbox.size_bytes -= len(event.raw)
         if self._is_unseen:
             self._note_output((event,))
         return event
+
+    async def _wait_changed(self, inbox: Inbox) -> None:
+        assert self._engine is not None  # set together with the inbox
+        if not _is_here(self._engine):
+            raise ConfigError(
+                "the turn runs in another event loop, or in the process that this one was forked"
+                " from; wait for it there"
+            )
+        await inbox.wait_changed()
 
     def _note_output(self, events: Iterable[Event]) -> None:
         """Note whether the caller is handed output: then the turn is never sent again."""
@@ -156,7 +170,7 @@ class AsyncTurn:
         Raises:
             TurnwireError: The turn did not end well, and what came before was handed out.
         """
-        streamed = False
+        streamed = has_shown_output(self)
         async for event in self:
             if type(event) is ResponseTextDeltaEvent:
                 streamed = True
@@ -176,7 +190,7 @@ class AsyncTurn:
         assert inbox is not None  # it was submitted
         while inbox.finish is None:
             inbox.clear()  # what comes after a loss is not shown twice: none of it is shown
-            await inbox.wait_changed()
+            await self._wait_changed(inbox)
         inbox.clear()
         self._settle()
         assert self._response is not None  # or it would have raised
@@ -282,3 +296,13 @@ class AsyncTurn:
         Made anew each time, by joining what has come: read it now and then, not at every event.
         """
         return self._record.snapshot.partial()
+
+
+def has_shown_output(turn: AsyncTurn) -> bool:
+    """Say whether a turn's caller has been handed output; for the blocking twin."""
+    return not turn._is_unseen  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _is_here(engine: Engine) -> bool:
+    """Say whether this is the process and the event loop that an engine belongs to."""
+    return not engine.forked and engine.loop is asyncio.get_running_loop()

@@ -292,6 +292,11 @@ class Chain:
         others = self.head.chains if self.head is not None else ()
         return any(other is not self and not other.turn_written for other in others)
 
+    def forget_turns(self) -> None:
+        """Let the next turn run: those that ran or waited are nobody's any more."""
+        self.turn, self.turn_written = None, False
+        self.behind.clear()
+
     def clear(self, why: MissReason) -> None:
         """Forget the head: the next turn sends everything."""
         self._set_head(None)

@@ -27,7 +27,7 @@ def open_socket(state: PoolState, now: float, *, replaces: PoolConnection | None
     settings = state.settings
     socket: Connection[PoolTurn] = Connection(
         state.next_number(),
-        lanes=Lanes(settings.active_limit, settings.named_limit),
+        lanes=Lanes(settings.active_limit, state.named_limit),
         lanes_work=state.lanes_work,
         # The first socket's first turn goes without a name.  A second socket is needed only
         # if turns overlap, and that is when lanes begin to matter.

@@ -64,6 +64,7 @@ class Pool:
             Breaker(self.settings.breaker),
             self.settings.lanes,
             message_bytes=self.settings.message_bytes,
+            named_limit=self.settings.named_limit,
         )
 
     # What the shell reads.

@@ -144,6 +144,7 @@ def _leave_place(state: PoolState, turn: PoolTurn, cause: Cause) -> None:
         return
     if cause is Cause.NO_NAMES:
         socket.lanes.withdraw(lane)
+        state.named_limit = min(state.named_limit, socket.lanes.named_limit)
         state.close_if_drained(socket)
         return
     state.end_lane(socket, lane)

@@ -35,6 +35,7 @@ class PoolState:
         resting: Turns that the server was too busy for, and when to send them again.
         to_write: Turns that are written again where they are.
         message_bytes: The largest message for a socket, as far as is known.
+        named_limit: Distinct lane names of a socket, as far as is known.
         no_dial_before: When to dial again.
         failed_dials: Dials that failed since the last one that did not.
         key_refreshed: Whether another key was tried since the last dial that did not fail.
@@ -59,6 +60,7 @@ class PoolState:
     to_write: list[PoolTurn] = field(default_factory=list[PoolTurn])
     queued_bytes: int = 0
     message_bytes: int = 0
+    named_limit: int = 0
     no_dial_before: float = 0.0
     failed_dials: int = 0
     key_refreshed: bool = False

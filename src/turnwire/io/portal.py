@@ -105,7 +105,7 @@ class Portal:
         async def work() -> T:
             return read()
 
-        if self._background is None:
+        if self._background is None or self._forked:
             return read()
         try:
             return self.call(work())
