@@ -1,6 +1,7 @@
 """Write the pages that are made from the code: ``make docs``.
 
-The tables of the core are the only source of the state diagrams; a test compares the two.
+The tables of the core are the only source of the state diagrams and of the table of recoveries;
+a test compares the two.
 """
 
 from __future__ import annotations

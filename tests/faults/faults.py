@@ -1,30 +1,12 @@
-"""Known mistakes of clients and servers, as patches of this core; the property tests must see each.
+"""Known mistakes of clients and servers, as patches of this core; the tests must see each.
 
 Most of them are field bugs: other programs shipped them.  ``old`` stands exactly once in its file.
+Those of recovery are in ``recovery_faults.py``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Fault(NamedTuple):
-    """One mistake.
-
-    Attributes:
-        name: What is wrong.
-        file: Where, below ``src/turnwire/core``.
-        old: The text that is right.
-        new: The text that is wrong.
-        harm: What it would do to users.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    harm: str
-
+from fault import Fault
 
 FAULTS = (
     # Lanes
@@ -58,21 +40,21 @@ FAULTS = (
     ),
     Fault(
         "a refused lane name fails its turn",
-        "rewriting.py",
-        "    if not is_lane_refusal(failure):\n",
-        "    if is_lane_refusal(failure):\n",
+        "situation.py",
+        "    if named and not state.lanes_work and is_lane_refusal(failure):\n",
+        "    if named and state.lanes_work and is_lane_refusal(failure):\n",
         "servers without lanes fail the second of two turns at once",
     ),
     Fault(
         "only one socket may find out that there are no lanes",
-        "pool.py",
+        "arriving.py",
         "    if socket.lanes_work is True:\n        return None\n",
         "    if socket.lanes_work is not None:\n        return None\n",
         "turns that probed on other sockets hang until their deadline",
     ),
     Fault(
         "a keep-alive counts as an answer without a lane",
-        "pool.py",
+        "arriving.py",
         'telling = failure is not None or event.type.startswith("response.")',
         "telling = True",
         "one unknown event costs all lanes, and the turn its events",
@@ -109,10 +91,10 @@ FAULTS = (
     ),
     Fault(
         "the head moves when a response is created",
-        "pool.py",
-        "            turn.release_source()  # a fork",
-        "            endings._advance_chain(turn, TurnSignal.COMPLETE, event.response)\n"
-        "            turn.release_source()  # a fork",
+        "arriving.py",
+        "        turn.release_source()  # a fork",
+        "        endings._advance_chain(turn, TurnSignal.COMPLETE, event.response)\n"
+        "        turn.release_source()  # a fork",
         "a turn that is cut off leaves a head that does not exist",
     ),
     Fault(
@@ -160,8 +142,8 @@ FAULTS = (
     Fault(
         "an unanswered tool call is not noticed",
         "chain.py",
-        "                if call in answers:\n",
-        "                if call in answers and kept < 0:\n",
+        "        if missing:\n            return Unanswerable(",
+        "        if missing and kept < 0:\n            return Unanswerable(",
         "the server refuses the turn: no tool output found",
     ),
     Fault(
@@ -188,31 +170,31 @@ FAULTS = (
     ),
     Fault(
         "the resend names the lost parent again",
-        "rewriting.py",
-        '    chain.clear("evicted")\n',
-        "",
+        "recovering.py",
+        '            chain.clear("evicted")\n',
+        "            pass\n",
         "one lost response kills its chain for ever",
     ),
     # Turns
     Fault(
         "any early error is answered with a resend",
-        "rewriting.py",
-        "not turn.sent_parent or not is_previous_response_not_found(failure):",
-        "not turn.sent_parent:",
+        "situation.py",
+        "turn.sent_parent and is_previous_response_not_found(failure):",
+        "turn.sent_parent:",
         "one question is paid for twice",
     ),
     Fault(
         "a turn whose output was seen is sent again",
-        "rewriting.py",
-        "    unread = turn.state in (TurnState.WRITING, TurnState.ACCEPTED)\n",
-        "    unread = turn.state is not TurnState.COMPLETED\n",
+        "recovery.py",
+        "_R.FAIL,           shown=True),",
+        "_R.FAIL,           shown=True, id_known=True),",
         "the user reads the beginning of the answer twice",
     ),
     Fault(
         "a server that refuses for ever is obeyed for ever",
-        "rewriting.py",
-        "_MOST_RESENDS: Final = 4",
-        "_MOST_RESENDS: Final = 400",
+        "situation.py",
+        "_MOST_REFUSALS: Final = 4 ",
+        "_MOST_REFUSALS: Final = 400 ",
         "one turn keeps both sides busy without end",
     ),
     Fault(
@@ -226,8 +208,8 @@ FAULTS = (
     Fault(
         "a lost socket ends turns that have ended",
         "endings.py",
-        "        if lane.turn is not None and lane.turn.id in state.turns:\n",
-        "        if lane.turn is not None:\n",
+        "    turns = [turn for turn in turns if turn.id in state.turns]\n",
+        "",
         "a turn ends twice",
     ),
     Fault(
@@ -246,9 +228,9 @@ FAULTS = (
     ),
     Fault(
         "a refused warm-up counts a model run less",
-        "rewriting.py",
-        "    turn.model_runs -= not turn.request.warm_up",
-        "    turn.model_runs -= 1",
+        "recovering.py",
+        "        turn.model_runs -= turn.runs_model\n",
+        "        turn.model_runs -= 1\n",
         "the bill is too low",
     ),
     # The queue and time
@@ -262,9 +244,8 @@ FAULTS = (
     Fault(
         "the queue's bytes are not released",
         "state.py",
-        "        if self.waiting.pop(turn.id, None) is not None:\n"
-        "            self.queued_bytes -= turn.size_bytes\n",
-        "        if self.waiting.pop(turn.id, None) is not None:\n            pass\n",
+        "        ):\n            self.queued_bytes -= turn.size_bytes\n",
+        "        ):\n            pass\n",
         "after some hours every turn is refused: the queue is full",
     ),
     Fault(
@@ -318,9 +299,9 @@ FAULTS = (
     ),
     Fault(
         "a retired socket that refused a name stays open",
-        "rewriting.py",
-        "    state.close_if_drained(socket)\n",
-        "",
+        "recovering.py",
+        "        state.close_if_drained(socket)\n        return\n",
+        "        return\n",
         "one of the sockets is lost for good",
     ),
     # The server's half

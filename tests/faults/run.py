@@ -1,4 +1,4 @@
-"""Plant each known mistake in a copy of the core; the property tests must catch every one.
+"""Plant each known mistake in a copy of the core; the tests of the core must catch every one.
 
 ``make faults`` runs all of them, ``make faults ARGS="lane dial"`` those with such a word in their
 name.
@@ -17,8 +17,14 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from faults import FAULTS, Fault
+from recovery_faults import RECOVERY_FAULTS
+
+from faults import FAULTS
+
+if TYPE_CHECKING:
+    from fault import Fault
 
 ROOT = Path(__file__).parents[2]
 CORE = Path("src") / "turnwire" / "core"
@@ -26,6 +32,7 @@ TIMEOUT = 300.0  # seconds for one mistake; the tests take an eighth of it
 AT_ONCE = 2
 
 _NAMED = re.compile(r"InvariantBroken: <([^>]*)>")
+_FAILED = re.compile(r"^FAILED tests/core/test_\w+\.py::(\w+)", re.MULTILINE)
 _RAISED = re.compile(r"^E +(?:[\w.]*\.)?(\w+(?:Error|Transition|Exception))\b", re.MULTILINE)
 
 
@@ -41,7 +48,7 @@ def run_copy(fault: Fault | None) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory(prefix="turnwire-faults-") as name:
         copy = Path(name)
         shutil.copy(ROOT / "pyproject.toml", copy)
-        for folder in ("src", "tests/properties"):
+        for folder in ("src", "tests/properties", "tests/core"):
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
         if fault is not None:
@@ -54,7 +61,11 @@ def run_copy(fault: Fault | None) -> tuple[bool, str]:
 def run_tests(copy: Path, fault: Fault | None) -> tuple[bool, str]:
     """Run pytest in a copy; what is wrong with the server's half is looked for there first."""
     tests = ["tests/properties/test_pool.py", "tests/properties/test_serving.py"]
-    if fault is not None and fault.file in ("lane.py", "serving.py"):
+    if fault is None:
+        tests.append("tests/core")
+    elif fault.tests == "core":
+        tests = ["tests/core"]
+    elif fault.file in ("lane.py", "serving.py"):
         tests.reverse()
     options = ["-x", "-p", "no:cacheprovider", f"--timeout={TIMEOUT}"]
     environment = os.environ | {
@@ -78,14 +89,15 @@ def run_tests(copy: Path, fault: Fault | None) -> tuple[bool, str]:
 
 
 def reason(output: str) -> str:
-    """Return the name of the invariant that broke, or of the exception."""
-    named = _NAMED.findall(output) or _RAISED.findall(output)
+    """Return the name of the invariant that broke, of the test that failed, or of the exception."""
+    named = _NAMED.findall(output) or _FAILED.findall(output) or _RAISED.findall(output)
     return named[0] if named else output.strip()[-400:]
 
 
 def main(words: list[str]) -> int:
     """Run the table; 0 if every mistake was caught."""
-    chosen = [each for each in FAULTS if not words or any(word in each.name for word in words)]
+    everything = (*FAULTS, *RECOVERY_FAULTS)
+    chosen = [each for each in everything if not words or any(word in each.name for word in words)]
     if not chosen:
         print(f"No mistake's name has one of the words {words}.")
         return 2

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from properties.book import Asked, Batch, Head
+from properties.book import Asked, Batch
+from properties.finishing import note_end
 from properties.gauges import LATE, check_counts, check_deadline, check_sockets
 from properties.invariants import require
-from properties.messages import check_message, check_order, check_resend, is_whole
+from properties.messages import check_message, check_order, check_resend
 from properties.service import LIFECYCLE, Get, Run, Service
 from turnwire.core.actions import (
     Close,
@@ -30,7 +31,7 @@ from turnwire.core.actions import (
     Send,
     SignIn,
 )
-from turnwire.core.failure import CloseInfo, FailureKind
+from turnwire.core.failure import CloseInfo
 from turnwire.core.history import HistoryItem
 from turnwire.core.params import Params
 from turnwire.core.pool import Pool
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 encode = msgspec.json.encode
 
-ITS_OWN_FAULT = (FailureKind.UNANSWERED, FailureKind.TOO_LARGE)
 NOISE: tuple[bytes, ...] = (
     b'{"type":"keepalive","sequence_number":900}',
     b'{"type":"codex.rate_limits","rate_limits":{"primary":{"used_percent":3}}}',
@@ -210,10 +210,16 @@ class Ledger:
             case Post(exchange, number, body):
                 return self._post(self._owner(number), exchange, body)
             case Fetch(exchange, response_id, after, streamed):
-                self.service.gets[exchange] = Get(response_id, after, streamed, self.now)
+                self.service.gets[exchange] = Get(response_id, after, streamed, self.key)
             case Close(connection):
                 self.hung_up(connection)
                 batch.closed.append(connection)
+            case _:
+                self._tell(action, batch)
+        return None
+
+    def _tell(self, action: Action, batch: Batch) -> None:
+        match action:
             case Deliver(number, event):
                 self._deliver(self._owner(number), event, batch)
             case Restart(number, _):
@@ -221,11 +227,10 @@ class Ledger:
                 batch.restarted.append(self.by_number[number])
             case Finish(number):
                 asked = self._owner(number)
-                self.finished(asked, action)
+                note_end(self, asked, action)
                 batch.finished.append(asked)
-            case Log():
+            case _:
                 pass
-        return None
 
     def _owner(self, number: int) -> Asked:
         require("actions name turns that were submitted", number in self.by_number, number)
@@ -341,45 +346,6 @@ class Ledger:
         require("a restart is told once", not asked.restarted, asked)
         asked.restarted, asked.fetching = True, False
         asked.inbox = [False]  # what was not read is forgotten
-
-    def finished(self, asked: Asked, finish: Finish) -> None:
-        asked.finish = finish
-        asked.fetching = False
-        run = asked.last
-        if run is not None and finish.failure is not None and finish.failure.kind in ITS_OWN_FAULT:
-            run.recovered |= run.leave  # it went on, and what it then was to send cannot be sent
-        ended_well = run is not None and run.ended in ("completed", "incomplete") and run.told_end
-        if asked.cancelled:
-            require("a cancelled turn has no failure", finish.failure is None)
-        else:
-            claims = finish.failure is None
-            require("only a terminal event is success", claims is ended_well, asked, finish)
-        if ended_well and run is not None and not asked.cancelled:
-            require("the final response is whole", is_whole(finish, run), finish, run.output)
-        left = finish.response.output_raw if finish.response is not None else None
-        text = b"".join(bytes(raw) for raw in left or ())
-        old = [each.response_id for each in asked.runs[:-1] if each.response_id.encode() in text]
-        require("nothing of an earlier attempt is handed out", not old, asked, old)
-        self._check_told(asked)
-        self._remember(asked, run)
-
-    def _check_told(self, asked: Asked) -> None:
-        told, counted = asked.turn.model_runs, self.service.model_runs[asked.mark]
-        require("model runs", told == asked.perhaps_run, asked, told, asked.perhaps_run)
-        require("every model run is counted", counted <= told, asked, counted, told)
-        resends = max(0, len(asked.runs) - 1)
-        require("resends are declared", asked.turn.resends == resends, asked.turn.resends, resends)
-
-    def _remember(self, asked: Asked, run: Run | None) -> None:
-        """Write down what the chain's caller believes from now on."""
-        history = asked.history
-        if history is None or run is None:
-            return
-        history.head = None
-        if run.ended in ("completed", "incomplete") and run.told_end and not asked.cancelled:
-            kept = asked.items if asked.whole else [*history.items, *asked.items]
-            history.items = [*kept, *(output.terminal for output in run.output)]
-            history.head = Head(run) if run.ended == "completed" else None
 
     # Time.
 

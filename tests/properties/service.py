@@ -98,7 +98,7 @@ class Get:
     response_id: str
     after: int | None
     streamed: bool
-    asked_at: float
+    credential: str
 
 
 class Service:
@@ -212,7 +212,7 @@ class Service:
 
     def event(self, run: Run, kind: str, **members: object) -> Json:
         run.unread &= not kind.startswith("response.")
-        run.visible |= kind.startswith("response.") and kind not in LIFECYCLE
+        run.visible |= kind.startswith("response.") and kind not in (*LIFECYCLE, "response.failed")
         event = {"type": kind, "sequence_number": len(run.log), **members}
         run.log.append(event)
         return event if run.echo is None else event | {"stream_id": run.echo}

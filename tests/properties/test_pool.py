@@ -13,10 +13,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from properties.invariants import require
-from properties.items import Json, context, edited, open_calls, question, tool_output
 from properties.book import Asked, Head, History
 from properties.fetching import Fetching
+from properties.invariants import require
+from properties.items import Json, context, edited, open_calls, question, tool_output
 from properties.profiles import PROFILE
 from properties.way import flip, pick, rarely
 from turnwire.core.chain import Chain

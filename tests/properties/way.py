@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from properties.book import Asked, Batch
+from properties.finishing import ITS_OWN_FAULT
 from properties.invariants import require
-from properties.ledger import ITS_OWN_FAULT, Ledger
+from properties.ledger import Ledger
 from properties.service import Run, Service
 from turnwire.core.failure import CloseInfo
 from turnwire.core.settings import PoolSettings
@@ -126,11 +127,7 @@ class Way(RuleBasedStateMachine):
     def _fail_dial(self, connection: int, outcome: str, *, hopeless: bool) -> Batch:
         ledger = self.ledger
         # Those that wait for a socket for certain: no pause, no other turn of their chain.
-        waiting = [
-            asked
-            for asked in ledger.waiting
-            if not asked.sent and not ledger.before(asked)
-        ]
+        waiting = [asked for asked in ledger.waiting if not asked.sent and not ledger.before(asked)]
         sure = hopeless and not self.service.sockets and not ledger.dialing
         match outcome:
             case "unreachable":
@@ -163,7 +160,9 @@ class Way(RuleBasedStateMachine):
             ended = set(waiting) & set(batch.finished)
             want = set() if another else set(waiting)
             require("a refused key is changed once", ended == want, waiting, batch)
-            require("with a new key it is tried at once", not another or not waiting or batch.others)
+            require(
+                "with a new key it is tried at once", not another or not waiting or batch.others
+            )
             self.key_changed = another
         return batch
 
@@ -176,7 +175,9 @@ class Way(RuleBasedStateMachine):
         batch = self._refuse(connection, 426, {})
         if sure:
             others = {asked for asked in waiting if asked.transport == "websocket"}
-            require("who wants a socket alone is told", others <= set(batch.finished), others, batch)
+            require(
+                "who wants a socket alone is told", others <= set(batch.finished), others, batch
+            )
             lost = [each for each in auto if not each.live and each.generates]
             lost = [each for each in lost if not self._at_fault(each)]
             require("where sockets do not work auto turns go over HTTP", not lost, lost)
