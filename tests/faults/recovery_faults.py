@@ -265,11 +265,12 @@ RECOVERY_FAULTS = (
         "a program that computes for a minute loses all its sockets",
     ),
     Fault(
-        "a ping's deadline is not armed",
+        "a probe's deadline is not armed",
         "liveness.py",
-        "    state.note_deadline(now + state.settings.ping_timeout)\n    state.actions",
-        "    state.actions",
-        "a dead socket is found out when something else happens",
+        "            state.note_deadline(socket.probe_until)\n",
+        "",
+        "on a dead socket the first turn after lunch waits for twenty seconds",
+        "core",
     ),
     # Rotation
     Fault(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from properties.service import Run
     from turnwire.core.actions import Finish
 
-ITS_OWN_FAULT = (FailureKind.UNANSWERED, FailureKind.TOO_LARGE)
+# Why a turn ends that may go on: what it was to send cannot be sent, or there is no key.
+ITS_OWN_FAULT = (FailureKind.UNANSWERED, FailureKind.TOO_LARGE, FailureKind.SIGN_IN)
 
 
 def note_end(ledger: Ledger, asked: Asked, finish: Finish) -> None:
@@ -24,7 +25,7 @@ def note_end(ledger: Ledger, asked: Asked, finish: Finish) -> None:
     asked.fetching = False
     run = asked.last
     if run is not None and finish.failure is not None and finish.failure.kind in ITS_OWN_FAULT:
-        run.recovered |= run.leave  # it went on, and what it then was to send cannot be sent
+        run.recovered |= run.leave  # it went on, and then met its own end
     ended_well = run is not None and run.ended in ("completed", "incomplete") and run.told_end
     if asked.cancelled:
         require("a cancelled turn has no failure", finish.failure is None)

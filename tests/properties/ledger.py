@@ -276,7 +276,8 @@ class Ledger:
         if self.key_fails:
             self.key_fails = False
             self.exchanges.discard(exchange)
-            self.pool.lost(exchange, CloseInfo(None, signed_in=False), self.now)
+            close = CloseInfo(None, reached=False, signed_in=False)
+            self.pool.lost(exchange, close, self.now)
         else:
             self.pool.signed_in(exchange, self.now, credential=self.key)
 
@@ -351,8 +352,6 @@ class Ledger:
 
     def wait(self, until: float) -> Batch:
         """Let time pass as a shell does: wake the pool if its deadline has come."""
-        self.pong()
-        self.perform()
         self.now = max(self.now, until)
         deadline = self.pool.deadline()
         if deadline is None or deadline > self.now:

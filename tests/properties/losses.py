@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from properties.book import MOST_MOVES
+from properties.finishing import ITS_OWN_FAULT
 from properties.invariants import require
 from properties.way import Way, pick
 from turnwire.core.failure import CloseInfo, FailureKind
@@ -78,7 +79,7 @@ class Losses(Way):
             return  # its own limit came first
         if ended and len(asked.runs) > 1 and asked.runs[-1] is not fate.run:
             return  # it went on, and met its end at once
-        stays = fate.must_go_on and ended and kind is not FailureKind.TOO_LARGE
+        stays = fate.must_go_on and ended and kind not in ITS_OWN_FAULT
         require("a turn that can go on does", not stays, asked, asked.finish)
         require("a turn that may not go on ends at once", ended or fate.may_go_on, asked)
         if fate.unwritten:
@@ -181,6 +182,8 @@ class Losses(Way):
     def rested(self, asked: Asked) -> None:
         asked.retries += 1
         self.ledger.retries += 1
+        most = self.ledger.settings.retries
+        require("a busy server is asked so often and no more", asked.retries <= most, asked)
 
     def _not_reached(self, asked: Asked, exchange: int) -> None:
         ledger, rests = self.ledger, self.may_rest(asked)
@@ -201,7 +204,7 @@ class Losses(Way):
         rests = busy and self.may_rest(asked)
         ledger.pool.refused(exchange, status, {}, b"no", ledger.now)
         ledger.perform()
-        again = asked.live
+        again = asked.live or run.recovered
         require("a refused POST is sent again if it may", again or not (rests or changes), asked)
         require("a refused POST ends its turn if it must", not again or changes or busy, asked)
         if again and changes:
@@ -237,7 +240,7 @@ class Losses(Way):
         ahead = 1.0 if deadline is None else max(0.0, deadline - ledger.now)
         self._wait(ledger.now + ahead * share)
 
-    def _wait(self, until: float) -> None:
+    def _wait(self, until: float, *, reads: bool = True) -> None:
         ledger, sockets = self.ledger, self.service.sockets
         dead = {each for each, socket in sockets.items() if socket.deaf} | {*ledger.outbox}
         fates = {each: [self.fate(asked) for asked in self.live_on(each)] for each in dead}
@@ -246,6 +249,9 @@ class Losses(Way):
             for asked in ledger.live
             if (run := asked.speaking) is not None and run.connection not in dead
         ]
+        if reads:
+            ledger.pong()
+            ledger.perform()
         batch = ledger.wait(until)
         for connection in dead & {*batch.closed}:
             for fate in fates[connection]:
@@ -263,15 +269,13 @@ class Losses(Way):
             case "sleep":
                 self._sleep(10.0 * (which % 60))
             case "stand still":  # nothing is read for a while, and the pool is not to blame
-                ledger.pong()
-                ledger.perform()
                 pause = 5.0 + which % 30
                 ledger.stood_still += pause
                 deadline = ledger.pool.deadline()
                 until = ledger.now if deadline is None else max(ledger.now, deadline) + pause
                 for socket in sockets.values():
                     socket.excused_until = until
-                self._wait(until)
+                self._wait(until, reads=False)
             case "go deaf" if sockets and ledger.settings.ping_interval is not None:
                 sockets[list(sockets)[which % len(sockets)]].deaf = True
             case _:

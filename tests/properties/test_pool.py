@@ -146,10 +146,12 @@ class PoolMachine(Fetching):
                 self._answer(each, variant)
 
     @precondition(lambda self: self.histories and self.is_open)
-    @rule(which=pick, variant=pick, style=pick)
-    def interrupt(self, which: int, variant: int, style: int) -> None:
+    @rule(which=pick, variant=pick, style=pick, company=flip)
+    def interrupt(self, which: int, variant: int, style: int, company: bool) -> None:
         """The user breaks in, and the service finishes what nobody hears; then it goes on."""
         history = self.histories[which % len(self.histories)]
+        if company:  # alone on its socket it would take that along
+            self.ask_plainly(1, variant, "websocket", linked=False)
         asked = self._ask_in_chain(history, variant, "nothing", whole=False)
         if asked is not None and asked.live:
             self._drop(asked, "cancel")
@@ -210,7 +212,7 @@ class PoolMachine(Fetching):
         if not hasattr(self, "ledger") or sys.exc_info()[1] is not self.outer:
             return  # something is broken already
         ledger = self.ledger
-        ledger.slow = False
+        ledger.slow = self.end == "hangs up"  # before anything is written
         for _ in range(600):
             if not ledger.live:
                 break
@@ -223,7 +225,9 @@ class PoolMachine(Fetching):
         ledger, answers = self.ledger, self.end == "answers"
         for socket in self.service.sockets.values():
             socket.deaf |= self.end == "is deaf"
-        if ledger.outbox:
+        if ledger.outbox and ledger.slow:
+            self.lose_socket(next(iter(ledger.outbox)), 1000)
+        elif ledger.outbox:
             self.write_all()
         elif ledger.dialing:
             self.answer_dial(DIAL_IN_THE_END.get(self.end, "open"))

@@ -171,7 +171,7 @@ class Voice(Losses):
         if refused:
             # Unless the message with everything in it is too large, or it needs another lane.
             again = asked.sent == writings + 1 or not asked.live or run.needs_place or run.http
-            require("a refused turn is written again", again, run.mark)
+            require("a refused turn is written again", goes_on and again, run.mark)
             asked.refusals += 1
         elif later:
             require("a server that is busy is asked again", goes_on or not rests, asked)
