@@ -366,14 +366,6 @@ RECOVERY_FAULTS = (
         "a message that hangs is waited for as if it had been sent",
         "core",
     ),
-    Fault(
-        "the progress clock of a fetch begins at the beginning of time",
-        "routing.py",
-        ", heard_at=now\n",
-        "\n",
-        "every fetch ends at once with a timeout",
-        "core",
-    ),
     # The budget, and pauses
     Fault(
         "retries cost nothing",

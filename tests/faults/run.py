@@ -67,6 +67,9 @@ def run_tests(copy: Path, fault: Fault | None) -> tuple[bool, str]:
         tests = ["tests/core"]
     elif fault.file in ("lane.py", "serving.py"):
         tests.reverse()
+        tests.append("tests/core")
+    else:
+        tests.append("tests/core")
     options = ["-x", "-p", "no:cacheprovider", f"--timeout={TIMEOUT}"]
     environment = os.environ | {
         "PYTHONPATH": str(copy / "src"),
