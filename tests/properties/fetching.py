@@ -49,6 +49,7 @@ class Fetching(Voice):
         elif run.wired:
             self.lose_socket(run.connection, CLOSE_CODES[style % len(CLOSE_CODES)])
         if style % 3:
+            self._run_on(which, ("item", "delta")[style % 2], style)
             self._run_on(which, ("item", "delta", "completed", "fail")[style % 4], style)
         if self.service.gets and style % 5:
             self.answer_get(ANSWERS[style % len(ANSWERS)])

@@ -122,6 +122,9 @@ class PoolMachine(Fetching):
         if history is None:
             history = History(Chain())
             self.histories.append(history)
+        self._go_on(history, variant, style, whole=whole)
+
+    def _go_on(self, history: History, variant: int, style: int, *, whole: bool) -> None:
         asked = self._ask_in_chain(history, variant, "nothing", whole=whole)
         for _ in range(3):
             if self.ledger.dialing:
@@ -151,6 +154,7 @@ class PoolMachine(Fetching):
         """The user breaks in, and the service finishes what nobody hears; then it goes on."""
         history = self.histories[which % len(self.histories)]
         if company:  # alone on its socket it would take that along
+            self._go_on(history, variant, style, whole=False)
             self.ask_plainly(1, variant, "websocket", linked=False)
         asked = self._ask_in_chain(history, variant, "nothing", whole=False)
         if asked is not None and asked.live:
@@ -225,16 +229,12 @@ class PoolMachine(Fetching):
         ledger, answers = self.ledger, self.end == "answers"
         for socket in self.service.sockets.values():
             socket.deaf |= self.end == "is deaf"
-        if ledger.outbox and ledger.slow:
-            self.lose_socket(next(iter(ledger.outbox)), 1000)
-        elif ledger.outbox:
-            self.write_all()
+        if ledger.outbox:
+            self._end_writing()
         elif ledger.dialing:
             self.answer_dial(DIAL_IN_THE_END.get(self.end, "open"))
         elif self.service.gets:
-            self.answer_get("events" if answers else "not found")
-            if self.service.gets:
-                self.answer_get("whole")
+            self._end_fetching()
         elif not answers and self.service.posts:
             self.lose_exchange(next(iter(self.service.posts)), 0)
         elif self.end in GOES_AWAY and self.service.sockets:
@@ -245,6 +245,17 @@ class PoolMachine(Fetching):
             self.speak(self.audible[0], "error", 1)
         else:
             self.pass_time(1.0)
+
+    def _end_fetching(self) -> None:
+        self.answer_get("events" if self.end == "answers" else "not found")
+        if self.service.gets:
+            self.answer_get("whole")
+
+    def _end_writing(self) -> None:
+        if self.ledger.slow:
+            self.lose_socket(next(iter(self.ledger.outbox)), 1000)
+        else:
+            self.write_all()
 
     def close(self) -> None:
         ledger = self.ledger
