@@ -148,6 +148,9 @@ class Losses(Way):
 
     def _judge_size(self, asked: Asked) -> None:
         may = self._may_change(asked)
+        failure = asked.finish.failure if asked.finish else None
+        if may and failure is not None and failure.kind is FailureKind.SIGN_IN:
+            return  # it did, and then there was no key
         require("what no socket takes goes over HTTP if it may", asked.live is may, asked)
         if asked.live:
             asked.refusals += 1
