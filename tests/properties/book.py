@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from properties.service import is_output
+
 if TYPE_CHECKING:
     from properties.items import Context, Json
     from properties.service import Run
@@ -97,6 +99,13 @@ class Asked:
         """The run whose events are its own, if there is a way for them."""
         run = self.last
         return run if self.live and run is not None and run.wired else None
+
+    @property
+    def seen_output(self) -> bool:
+        """Whether its caller may have seen output of the last run, as far as the pool can tell."""
+        run = self.last
+        came = run.log[: self.heard] if run is not None else []
+        return self.has_read and any(is_output(event["type"]) for event in came)
 
     @property
     def stranded(self) -> bool:

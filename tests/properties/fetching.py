@@ -135,7 +135,7 @@ class Fetching(Voice):
     def _answer_whole(self, exchange: int, run: Run) -> None:
         ledger, asked = self.ledger, self._owner(run)
         body = self.service.whole(run)
-        half_shown = asked.has_read and run.visible
+        half_shown = asked.seen_output
         if run.ended is not None and not half_shown:
             asked.whole_answer = body
             run.told_end = True

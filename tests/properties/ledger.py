@@ -17,7 +17,7 @@ from properties.finishing import note_end
 from properties.gauges import LATE, check_counts, check_deadline, check_sockets
 from properties.invariants import require
 from properties.messages import check_message, check_order, check_resend
-from properties.service import LIFECYCLE, Get, Run, Service
+from properties.service import Get, Run, Service, is_output
 from turnwire.core.actions import (
     Close,
     Deliver,
@@ -327,7 +327,7 @@ class Ledger:
         """Every event of the run comes once and in order, and no other one does."""
         kind = event.type
         batch.delivered.append((asked.mark, event.raw))
-        asked.inbox.append(kind.startswith("response.") and kind not in LIFECYCLE)
+        asked.inbox.append(is_output(kind))
         if kind == "turn.resumed":
             require("output that was shown is followed by what comes next", asked.runs)
             asked.fetching = True

@@ -55,8 +55,7 @@ class Losses(Way):
         if unwritten:
             moves = self.is_open and asked.moves < MOST_MOVES
             return Fate(asked, run, unwritten=True, may_go_on=True, must_go_on=moves)
-        seen = asked.has_read and run.visible
-        repeats = asked.may_repeat and not seen and self.is_open
+        repeats = asked.may_repeat and not asked.seen_output and self.is_open
         fetches = self._can_be_fetched(asked, run)
         first = fetches and not asked.fetches
         return Fate(

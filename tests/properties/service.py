@@ -18,6 +18,11 @@ LIFECYCLE = ("response.created", "response.in_progress")
 SHAPE = ("model", "tools")  # parameters that shape what a response means to the next one
 
 
+def is_output(kind: str) -> bool:
+    """Say whether an event of that type shows something to a caller."""
+    return kind.startswith("response.") and kind not in (*LIFECYCLE, "response.failed")
+
+
 @dataclass
 class Kept:
     """A response, as it may be continued."""
@@ -212,7 +217,7 @@ class Service:
 
     def event(self, run: Run, kind: str, **members: object) -> Json:
         run.unread &= not kind.startswith("response.")
-        run.visible |= kind.startswith("response.") and kind not in (*LIFECYCLE, "response.failed")
+        run.visible |= is_output(kind)
         event = {"type": kind, "sequence_number": len(run.log), **members}
         run.log.append(event)
         return event if run.echo is None else event | {"stream_id": run.echo}

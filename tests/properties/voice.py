@@ -153,6 +153,8 @@ class Voice(Losses):
         run.leave = refused or later
         run.told_end = run.ended is not None
         run.clean &= run.leave
+        if heard and run.ended is not None and not run.http:
+            ledger.shunned_until = 0.0  # sockets work after all
         writings = asked.sent
         others = [each for each in ledger.live if each is not asked and each.speaking is not None]
         data = msgspec.json.encode(event)
@@ -177,8 +179,6 @@ class Voice(Losses):
             require("a server that is busy is asked again", goes_on or not rests, asked)
             if goes_on:
                 self.rested(asked)
-        if heard and run.ended is not None and not run.http:
-            ledger.shunned_until = 0.0 if ends else ledger.shunned_until
         told = heard and run.ended != "failed" and event["type"].startswith("response.")
         self.lanes_seen |= told and run.echo is not None
 
