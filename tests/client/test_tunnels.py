@@ -231,7 +231,9 @@ async def test_tls_inside_of_tls(
         async with open_client(front, **options) as client:
             assert await answers(client)
             assert await answers(client)
-        assert (front.dialled, peer.model_runs) == (1, 2)
+        # The second POST may begin before the tail of the first one's answer has been read.
+        at_most = 1 if transport == "websocket" else 2
+        assert (front.dialled <= at_most, peer.model_runs) == (True, 2)
         await passed(secure_proxy, f"CONNECT {front.place}")
 
 
