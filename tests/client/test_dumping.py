@@ -247,7 +247,7 @@ async def test_a_call_that_only_its_caller_can_answer_is_named(open_client: Open
 
 @pytest.mark.parametrize("wrong", ["ignore", None, True])
 async def test_what_is_no_policy(open_client: Open, wrong: Any) -> None:
-    words = "`unanswered_calls` must be 'error', 'drop' or 'stub'"
+    words = "`unanswered_calls` must be 'error', 'drop', 'stub' or 'send'"
     with pytest.raises(ConfigError, match=words):
         async with open_client("http://127.0.0.1:1/v1", unanswered_calls=wrong):
             pass

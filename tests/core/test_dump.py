@@ -44,7 +44,6 @@ def head(response_id: str = "resp_1", **members: Any) -> Head:
         "credential": "fp",
         "stored": True,
         "params": PARAMS,
-        "length": 0,
     }
     return Head(response_id, **(made | members))
 

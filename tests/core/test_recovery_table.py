@@ -104,6 +104,7 @@ def test_every_failure_has_a_cause() -> None:
         FailureKind.UNANSWERED,
         FailureKind.SLOW_CONSUMER,
         FailureKind.CLOSED,
+        FailureKind.HANDED_OVER,
         FailureKind.SERVER,
     }
     assert set(FailureKind) - ours == set(_CAUSE_OF_KIND)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TRANSPORTS: Final = ("auto", "websocket", "http")
 REPLAYS: Final = ("never", "safe", "always")
-UNANSWERED: Final = ("error", "drop", "stub")
+UNANSWERED: Final = ("error", "drop", "stub", "send")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -71,7 +71,8 @@ class ClientOptions(TypedDict, total=False):
         resume: Whether a stored response is fetched over HTTP when its socket was lost (False);
             not every server keeps running it.
         unanswered_calls: What to do about tool calls in a chain that have no output: ``error``
-            (the default), ``drop`` them, or ``stub`` an output that says so.
+            (the default), ``drop`` them, ``stub`` an output that says so, or ``send`` them as
+            they are: the server will refuse.
         max_sockets: Sockets at most (4).
         lanes: Whether the server knows ``stream_id``; None to find out when turns first overlap.
         buffer_bytes: How much of a turn may wait to be read before the turn fails (16 MiB).

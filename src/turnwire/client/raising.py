@@ -26,20 +26,21 @@ _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
 
-_TIMEOUTS: Final = {
+_SAID_IN_WORDS: Final = {
     FailureKind.DIAL_TIMEOUT: errors.DialTimeout,
     FailureKind.QUEUE_TIMEOUT: errors.QueueTimeout,
     FailureKind.FIRST_EVENT_TIMEOUT: errors.FirstEventTimeout,
     FailureKind.PROGRESS_TIMEOUT: errors.ProgressTimeout,
     FailureKind.TURN_TIMEOUT: errors.TurnTimeout,
+    FailureKind.HANDED_OVER: errors.TransportError,
 }
 
 
 def error_of(failure: Failure, turn: PoolTurn, partial: Response | None) -> errors.TurnwireError:
     """Build the exception for a turn that did not end well; each call builds another one."""
     kind = failure.kind
-    if kind in _TIMEOUTS:
-        return _of_turn(_TIMEOUTS[kind](failure.message), turn, partial)
+    if kind in _SAID_IN_WORDS:
+        return _of_turn(_SAID_IN_WORDS[kind](failure.message), turn, partial)
     if kind is FailureKind.UNANSWERED:
         return errors.UnansweredCalls(failure.message, call_ids=failure.call_ids)
     if kind in (FailureKind.DIAL, FailureKind.SIGN_IN, FailureKind.REFUSED):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from turnwire.core.chain import Chain
     from turnwire.core.history import HistoryItem
     from turnwire.core.params import Params
-    from turnwire.core.request import Replay, Transport
+    from turnwire.core.request import Deadlines, Replay, Transport
 
     Start = Callable[[], tuple[Engine, TurnRequest]]
 
@@ -89,6 +89,8 @@ class Runtime:
         whole: bool = False,
         previous_response_id: str | None = None,
         warm_up: bool = False,
+        deadlines: Deadlines | None = None,
+        hands_over: bool = False,
     ) -> Start:
         """Return how to start a turn.
 
@@ -96,7 +98,7 @@ class Runtime:
             ConfigError: ``transport``, ``timeout``, ``replay`` or ``unanswered`` is wrong.
         """
         config = self._config
-        deadlines = config.pool.deadlines
+        deadlines = deadlines or config.pool.deadlines
         if checked_limit("timeout", timeout) is not None:
             deadlines = replace(deadlines, turn=timeout)
         request = TurnRequest(
@@ -110,6 +112,7 @@ class Runtime:
             replay=config.replay if replay is None else checked_replay(replay),
             unanswered=config.unanswered if unanswered is None else checked_unanswered(unanswered),
             deadlines=deadlines,
+            hands_over=hands_over,
         )
 
         def start() -> tuple[Engine, TurnRequest]:

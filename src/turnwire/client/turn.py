@@ -298,6 +298,12 @@ class AsyncTurn:
         return self._record.snapshot.partial()
 
 
+def failure_of(turn: AsyncTurn) -> Failure | None:
+    """Return what ended a turn badly, as a value; None if nothing has."""
+    inbox = turn._inbox  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return inbox.finish.failure if inbox is not None and inbox.finish is not None else None
+
+
 def has_shown_output(turn: AsyncTurn) -> bool:
     """Say whether a turn's caller has been handed output; for the blocking twin."""
     return not turn._is_unseen  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

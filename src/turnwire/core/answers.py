@@ -21,6 +21,7 @@ Unanswered = Literal[
     "error",  # refuse the turn and name the calls
     "drop",  # send the history without them; costs what has to be sent again
     "stub",  # answer that they were interrupted; costs a few bytes
+    "send",  # send it as it is: the server will refuse it, in its own words
 ]
 
 INTERRUPTED: Final = (

@@ -67,7 +67,6 @@ class Head:
         credential: Fingerprint of the key that made it.
         stored: Whether it outlives the socket.
         params: The parameters it was made with.
-        length: How many items of the history it covers: all input, then all output.
         warm_up: True if the model has not run yet, so that no new item is needed.
         chains: Those that may continue it: one, and its forks.
     """
@@ -78,7 +77,6 @@ class Head:
     credential: str
     stored: bool
     params: Params
-    length: int
     warm_up: bool = False
     chains: WeakSet[Chain] = field(default_factory=WeakSet["Chain"], compare=False, repr=False)
 
@@ -211,7 +209,7 @@ class Chain:
         kept = self._common_length(given) if whole else len(self.items)
         added: Sequence[HistoryItem] = given[kept:] if whole else given
         before = self._pending if kept == len(self.items) else open_calls(self.items[:kept])
-        missing = open_calls(added, before)
+        missing = () if unanswered == "send" else open_calls(added, before)
         if missing and unanswered == "stub":
             try:
                 answered = with_stubs([*self.items[:kept], *added])
@@ -253,7 +251,6 @@ class Chain:
             return ChainMiss("history_changed", index=kept)
         if head is None:
             return ChainMiss(self.why_no_head)
-        assert head.length == kept  # head and items change together, in `completed`
         if not (added or head.warm_up or idle):
             return ChainMiss("nothing_new")
         changed = params.difference(head.params)
@@ -276,8 +273,17 @@ class Chain:
         pending = self._pending if composed.miss is None else ()
         before = self.items if composed.miss is not None else (*composed.added, *output)
         self._pending = open_calls(before, pending)
-        self._set_head(replace(head, length=len(self.items)) if head else None)
+        self._set_head(head)
         self.why_no_head = "previous_failed"
+
+    def adopt(self, start: int, forms: Sequence[HistoryItem]) -> None:
+        """Take the caller's own forms of all items from an index on, which mean the same.
+
+        They are what is sent if everything must be sent again.
+        """
+        self.size_bytes -= sum(len(item.encoded) for item in self.items[start:])
+        self.size_bytes += sum(len(item.encoded) for item in forms)
+        self.items[start:] = forms
 
     def _set_head(self, head: Head | None) -> None:
         if self.head is not None:

@@ -115,7 +115,7 @@ def _dumped_head(chain: Chain) -> _Head | None:
             if name not in NOT_COMPARED
         },
         history=_history_digest(chain.items),
-        length=head.length,
+        length=len(chain.items),
         warm_up=head.warm_up,
     )
 
@@ -199,7 +199,6 @@ def _loaded_head(dumped: _Dump, items: Sequence[HistoryItem]) -> Head | None:
         credential=head.credential,
         stored=True,
         params=params,
-        length=head.length,
         warm_up=head.warm_up,
     )
 

@@ -221,7 +221,6 @@ def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> No
             credential=socket.credential if socket else turn.credential,
             stored=turn.request.params.stored,
             params=turn.request.params,
-            length=0,  # the chain fills it in, with the items
             warm_up=turn.request.warm_up,
         )
     output = turn.snapshot.history(response)

@@ -35,6 +35,7 @@ class FailureKind(Enum):
     UNANSWERED = "unanswered"  # tool calls in the history have no answer; not sent
     SLOW_CONSUMER = "slow_consumer"
     CLOSED = "closed"  # the client was closed by its owner
+    HANDED_OVER = "handed_over"  # it goes over HTTP, which is its caller's business
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ SDKs do not echo: docs/protocol/continuation.md#canonical-form.
 
 from __future__ import annotations
 
+import contextlib
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -20,6 +21,7 @@ Json = dict[str, Any]
 
 _SERVER_ONLY: Final = frozenset({"status", "created_at", "created_by"})
 _SERVER_ONLY_IN_PARTS: Final = frozenset({"annotations", "logprobs"})
+_LEFT_OUT_BY_LIBRARIES: Final = frozenset({"id", "phase"})
 _EMPTY: Final[tuple[Any, ...]] = (None, [], {})
 
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -103,6 +105,39 @@ class HistoryItem:
         self._echoed = other.encoded
         return True
 
+    def echoed_by(self, other: HistoryItem) -> bool:
+        """Say whether the other is this item as its caller's library hands it back.
+
+        Libraries leave members out, add some of their own, and write the JSON of arguments anew:
+        what was said is the same.  docs/protocol/continuation.md#echo
+        """
+        if self.same(other):
+            return True
+        theirs = _meaning(other.encoded)
+        return any(_is_echo(_meaning(form), theirs) for form in (self.encoded, *self.alternates))
+
+
+def _is_echo(mine: Json, theirs: Json) -> bool:
+    return theirs == {
+        name: value
+        for name, value in mine.items()
+        if name in theirs or name not in _LEFT_OUT_BY_LIBRARIES
+    }
+
+
+def _meaning(encoded: bytes) -> Json:
+    """Return the canonical form without what libraries add, and arguments in one form."""
+    item = canonical(msgspec.json.decode(encoded))
+    item.pop("parsed_arguments", None)
+    content: Any = item.get("content")
+    if _is_list(content):
+        item["content"] = [_without_parsed(part) for part in content]
+    arguments: object = item.get("arguments")
+    if isinstance(arguments, str):
+        with contextlib.suppress(msgspec.DecodeError):
+            item["arguments"] = [msgspec.json.encode(msgspec.json.decode(arguments))]
+    return item
+
 
 def digest(encoded: bytes) -> bytes:
     """Hash the canonical form of an encoded item."""
@@ -137,6 +172,12 @@ def _without_empty(value: Any) -> Any:
     if _is_list(value):
         return [_without_empty(inner) for inner in value]
     return value
+
+
+def _without_parsed(part: Any) -> Any:
+    if not _is_object(part):
+        return part
+    return {key: value for key, value in part.items() if key != "parsed"}
 
 
 def _is_object(value: object) -> TypeGuard[Json]:

@@ -30,6 +30,7 @@ NOT_COMPARED: Final = frozenset(
         "stream",
         "stream_options",
         "temperature",
+        "tool_choice",
         "top_logprobs",
         "top_p",
         "user",

@@ -79,6 +79,8 @@ class TurnRequest:
         replay: Whether it may be sent again after the server has perhaps run it.
         unanswered: What to do about tool calls in the history that have no answer.
         deadlines: How long it may take.
+        hands_over: True if its caller has a way of its own over HTTP: instead of going that way
+            an `auto` turn ends, and ``transport_reason`` says why.
     """
 
     params: Params
@@ -91,6 +93,7 @@ class TurnRequest:
     replay: Replay = "safe"
     unanswered: Unanswered = "error"
     deadlines: Deadlines = field(default_factory=Deadlines)
+    hands_over: bool = False
 
     @property
     def size_bytes(self) -> int:

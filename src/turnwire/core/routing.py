@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from turnwire.core.actions import SignIn
+from turnwire.core.actions import Finish, SignIn
 from turnwire.core.exchange import Exchange
+from turnwire.core.failure import Failure, FailureKind
+from turnwire.core.turn import TurnSignal
 
 if TYPE_CHECKING:
     from turnwire.core.exchange import Purpose
@@ -22,7 +24,7 @@ def route(state: PoolState, now: float) -> None:
         _choose(state, turn, now)
         if turn.route == "http":
             state.dequeue(turn)
-            begin_exchange(state, turn, "post", now)
+            _post(state, turn, now)
 
 
 def _choose(state: PoolState, turn: PoolTurn, now: float) -> None:
@@ -62,7 +64,17 @@ def fall_back(state: PoolState, turn: PoolTurn, why: str, now: float) -> None:
         turn.probes_breaker = False
         state.breaker.gave_up_probe()
     _go_over_http(state, turn, why)
-    begin_exchange(state, turn, "post", now)
+    _post(state, turn, now)
+
+
+def _post(state: PoolState, turn: PoolTurn, now: float) -> None:
+    if turn.request.hands_over:
+        turn.signal(TurnSignal.FAIL)
+        state.leave(turn, now)
+        failure = Failure(FailureKind.HANDED_OVER, turn.transport_reason)
+        state.actions.append(Finish(turn.id, None, failure))
+    else:
+        begin_exchange(state, turn, "post", now)
 
 
 def begin_exchange(

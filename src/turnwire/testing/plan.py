@@ -201,7 +201,7 @@ def _item_events(item: Json, pieces: tuple[str, ...], index: int) -> Iterator[Js
             empty = {"content": []}
         case "reasoning":
             at["summary_index"] = 0
-            part = item["summary"][0]
+            part = next(iter(item["summary"]), {})  # most often there is none
             empty = {"summary": []}
         case "function_call" | "custom_tool_call":
             empty = {_STREAMED[kind][2]: ""}
@@ -212,7 +212,7 @@ def _item_events(item: Json, pieces: tuple[str, ...], index: int) -> Iterator[Js
     yield {"type": "response.output_item.added", "output_index": index, "item": added}
     if part:
         yield {"type": f"{family[kind]}.added", **at, "part": part | {"text": ""}}
-    if kind in _STREAMED:
+    if kind in _STREAMED and (part or kind != "reasoning"):
         delta, done, member = _STREAMED[kind]
         for piece in pieces:
             yield {"type": delta, **at, "delta": piece, **extra}
