@@ -16,7 +16,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types layers bench faults chaos docs format clean
+.PHONY: help demo test check lint types layers bench faults chaos interop interop-types docs format clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -50,6 +50,20 @@ faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
 chaos: $(VENV)/.dev  ## Ask a faulty server 20,000 questions
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+# Other people's agents have versions of their own: PINS=oldest for the oldest that work.
+PINS    := newest
+INTEROP := $(VENV)-$(PINS)
+
+interop: $(INTEROP)/.ready  ## Run other people's agents, over plain HTTP and over turnwire
+	$(INTEROP)/bin/python -m pytest tests/interop/frameworks $(ARGS)
+
+# The adapters that `make types` leaves out: what they import is not installed there.
+ADAPTERS := livekit openai_agents
+
+interop-types: $(VENV)/.dev $(INTEROP)/.ready
+	$(BIN)/mypy --python-executable $(INTEROP)/bin/python $(ADAPTERS:%=--package turnwire.adapters.%)
+	$(BIN)/pyright --pythonpath $(INTEROP)/bin/python $(ADAPTERS:%=src/turnwire/adapters/%)
+
 docs: $(VENV)/.dev  ## Write the generated pages anew
 	$(BIN)/python docs/generate.py
 
@@ -58,7 +72,7 @@ format: $(VENV)/.dev  ## Format, and mend what can be mended
 	$(BIN)/ruff format
 
 clean:  ## Remove the virtual environment and everything else that was made
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than these two files once what they ask for is installed.
@@ -71,6 +85,13 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the development tools into $(VENV) (once; a minute or two) …"
 	@$(INSTALL) '.[dev]'
 	@touch $(VENV)/.cli $@
+
+$(INTEROP)/.ready: pyproject.toml tests/interop/frameworks/$(PINS).txt | $(BIN)/python
+	@echo "Installing other people's agents, the $(PINS) versions, into $(INTEROP) (once; minutes) …"
+	@$(BIN)/python -m venv $(INTEROP)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(INTEROP)/bin/python -m pip install --quiet --editable . \
+		--requirement tests/interop/frameworks/$(PINS).txt
+	@touch $@
 
 # Some systems ship Python without ensurepip: then the system's pip brings pip.
 $(BIN)/python:

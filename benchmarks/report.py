@@ -17,7 +17,11 @@ TITLES = {
     "turnwire-http": "**turnwire**, HTTP",
     "openai-ws": "openai, WebSocket",
     "openai-sse": "openai, SSE",
+    "openai-own": "openai, over nothing",
+    "openai-http": "openai, HTTP",
+    "openai-drop-in": "openai, drop-in **turnwire**",
 }
+DROP_IN_STACKS = ("openai-own", "openai-http", "openai-drop-in")
 PACKAGES = ("turnwire", "aiohttp", "msgspec", "openai", "websockets", "pydantic")
 EDGE = 10  # turns at either end of a rollout that are compared
 
@@ -65,8 +69,8 @@ def burst(runs: Runs) -> dict[str, dict[str, float]]:
     return {stack: {"cpu_us": us, "ratio": us / cost["floor"]} for stack, us in cost.items()}
 
 
-def rollout(runs: Runs) -> dict[str, dict[str, float]]:
-    """Return CPU ms per turn, growth over the rollout, and bytes sent."""
+def rollout(runs: Runs, base: str = "floor") -> dict[str, dict[str, float]]:
+    """Return CPU ms per turn, growth over the rollout, and bytes sent, also as ratios to one."""
     rows: dict[str, dict[str, float]] = {}
     for stack, each in runs.items():
         turns = len(each[0]["laps"])
@@ -82,9 +86,17 @@ def rollout(runs: Runs) -> dict[str, dict[str, float]]:
             "sent_bytes": statistics.median(run["received_bytes"] for run in each),
         }
     for row in rows.values():
-        row["ratio"] = row["cpu_ms"] / rows["floor"]["cpu_ms"]
-        row["bytes_ratio"] = row["sent_bytes"] / rows["floor"]["sent_bytes"]
+        row["ratio"] = row["cpu_ms"] / rows[base]["cpu_ms"]
+        row["bytes_ratio"] = row["sent_bytes"] / rows[base]["sent_bytes"]
     return rows
+
+
+def drop_in_aims(rollouts: dict[int, dict[str, Any]]) -> list[Aim]:
+    """Compare the drop-in transport with what the SDK costs over HTTP."""
+    return [
+        Aim(f"{turns} turns, drop-in: times the SDK's cost", rows["openai-drop-in"]["ratio"], 1.1)
+        for turns, rows in rollouts.items()
+    ]
 
 
 def aims(bursts: dict[str, Any], rollouts: dict[int, dict[str, Any]]) -> list[Aim]:
@@ -129,6 +141,9 @@ def markdown(result: dict[str, Any]) -> str:
     for turns, rows in result["rollout"].items():
         head = f"Tool rollout of {turns} turns, medians of {rounds['rollout'][turns]} rounds:"
         sections += [head, _table(_ROLLOUT_HEAD, [_rollout_row(*each) for each in rows.items()])]
+    for turns, rows in result["drop_in"].items():
+        head = f"The official SDK, {turns} turns, medians of {rounds['drop_in'][turns]} rounds:"
+        sections += [head, _table(_DROP_IN_HEAD, [_rollout_row(*each) for each in rows.items()])]
     verdicts = [
         (
             aim["what"],
@@ -184,6 +199,9 @@ _ROLLOUT_HEAD = (
     "sent kB",
     "of floor",
 )
+
+
+_DROP_IN_HEAD = tuple(cell.replace("of floor", "of HTTP") for cell in _ROLLOUT_HEAD)
 
 
 def _rollout_row(name: str, row: dict[str, float]) -> tuple[str | float, ...]:

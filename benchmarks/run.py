@@ -33,6 +33,8 @@ ROLLOUT_STACKS = ["floor", "turnwire", "turnwire-http", "openai-ws", "openai-sse
 # Not counted: warms the caches that the worker before has emptied, or growth would be hidden.
 PRELUDE = {"burst": {"repeat": 1}, "rollout": {"turns": 10}}
 EVENTS = {"burst": len(workload.burst_events()), "rollout": len(workload.call_events())}
+DROP_IN_ROUNDS = {20: 7, 100: 5, 500: 3}
+ALONE = {"openai-own"}  # needs no server
 SLOW = {500: {"openai-sse"}}  # minutes: only with --full, and then once
 
 FRONT_PAGE = HERE.parent / "README.md"
@@ -66,6 +68,8 @@ class Bench:
         sent = self._statistics()
         turns: int = command.get("turns") or command["repeat"]
         expected = turns * EVENTS[command["kind"]]
+        if name in ALONE:
+            return result | {"received_bytes": 0}
         if not (turns == sent["creates"] and expected == sent["events"] == result["events"]):
             raise BenchmarkError(
                 f"{name} saw {result['events']} events and the server sent {sent['events']} for "
@@ -110,19 +114,30 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             rollout_runs[turns] = bench.rounds(stacks, command, rollout_rounds[turns])
             if options.full and slow & chosen:
                 rollout_runs[turns] |= bench.rounds(sorted(slow & chosen), command, 1)
+        drop_in_rounds: dict[int, int] = {}
+        drop_in_runs: dict[int, report.Runs] = {}
+        stacks = [name for name in report.DROP_IN_STACKS if name in names]
+        if len(stacks) == len(report.DROP_IN_STACKS):
+            for turns in options.turns:
+                drop_in_rounds[turns] = 1 if options.quick else DROP_IN_ROUNDS.get(turns, 3)
+                command = {"kind": "rollout", "turns": turns}
+                drop_in_runs[turns] = bench.rounds(stacks, command, drop_in_rounds[turns])
     say("")
     bursts = report.burst(burst_runs)
     rollouts = {turns: report.rollout(runs) for turns, runs in rollout_runs.items()}
+    drop_ins = {turns: report.rollout(runs, "openai-http") for turns, runs in drop_in_runs.items()}
+    aims = report.aims(bursts, rollouts) + report.drop_in_aims(drop_ins)
     return {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": where,
         "pinned": can_pin(),
         "burst_deltas": workload.BURST_DELTAS,
-        "rounds": {"burst": rounds, "rollout": rollout_rounds},
+        "rounds": {"burst": rounds, "rollout": rollout_rounds, "drop_in": drop_in_rounds},
         "burst": bursts,
         "rollout": rollouts,
-        "aims": [asdict(aim) | {"met": aim.met} for aim in report.aims(bursts, rollouts)],
-        "runs": {"burst": burst_runs, "rollout": rollout_runs},
+        "drop_in": drop_ins,
+        "aims": [asdict(aim) | {"met": aim.met} for aim in aims],
+        "runs": {"burst": burst_runs, "rollout": rollout_runs, "drop_in": drop_in_runs},
     }
 
 

@@ -7,10 +7,11 @@ what it measures.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from workload import BURST, INSTRUCTIONS, MODEL, QUESTION, TOOLS, tool_output
+from workload import BURST, INSTRUCTIONS, MODEL, QUESTION, TOOLS, call_events, tool_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,6 +235,64 @@ class OpenaiSse:
         return count, timer.laps
 
 
+class OpenaiHttp:
+    """The official SDK over HTTP, with a history of dicts: the least that the SDK does itself."""
+
+    async def open(self, base_url: str) -> None:
+        import openai
+
+        self._client: Any = openai.AsyncOpenAI(
+            api_key="k", base_url=base_url, http_client=self._http_client()
+        )
+
+    def _http_client(self) -> Any:
+        return None
+
+    async def burst(self) -> int:
+        raise NotImplementedError("its bursts are those of openai-sse")
+
+    async def rollout(self, turns: int) -> Rollout:
+        history: list[Any] = [{"role": "user", "content": QUESTION}]
+        count = 0
+        timer = Timer()
+        for _ in range(turns):
+            stream = await self._client.responses.create(
+                model=MODEL, instructions=INSTRUCTIONS, tools=TOOLS, input=history, stream=True
+            )
+            async for event in stream:
+                count += 1
+                if event.type == "response.completed":
+                    history += [item.to_dict() for item in event.response.output]
+            history.append(tool_output(history[-1]["call_id"]))
+            timer.lap()
+        return count, timer.laps
+
+
+class OpenaiDropIn(OpenaiHttp):
+    """The same with one argument more."""
+
+    def _http_client(self) -> Any:
+        import turnwire.httpx2
+
+        return turnwire.httpx2.AsyncClient()
+
+
+class OpenaiOwn(OpenaiHttp):
+    """The same over a transport that costs nothing: what the SDK costs by itself."""
+
+    def _http_client(self) -> Any:
+        import httpx2
+
+        events = call_events()
+        lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+        answer = "".join(lines).encode()
+        headers = {"content-type": "text/event-stream"}
+        transport = httpx2.MockTransport(
+            lambda _: httpx2.Response(200, headers=headers, content=answer)
+        )
+        return httpx2.AsyncClient(transport=transport)
+
+
 STACKS: dict[str, Callable[[], Stack]] = {
     "floor": Floor,
     "turnwire": Turnwire,
@@ -241,4 +300,7 @@ STACKS: dict[str, Callable[[], Stack]] = {
     "turnwire-http": TurnwireHttp,
     "openai-ws": OpenaiWebsocket,
     "openai-sse": OpenaiSse,
+    "openai-own": OpenaiOwn,
+    "openai-http": OpenaiHttp,
+    "openai-drop-in": OpenaiDropIn,
 }

@@ -6,7 +6,6 @@ SDKs do not echo: docs/protocol/continuation.md#canonical-form.
 
 from __future__ import annotations
 
-import contextlib
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -132,11 +131,16 @@ def _meaning(encoded: bytes) -> Json:
     content: Any = item.get("content")
     if _is_list(content):
         item["content"] = [_without_parsed(part) for part in content]
-    arguments: object = item.get("arguments")
-    if isinstance(arguments, str):
-        with contextlib.suppress(msgspec.DecodeError):
-            item["arguments"] = [msgspec.json.encode(msgspec.json.decode(arguments))]
+    if isinstance(item.get("arguments"), str):
+        item["arguments"] = _in_one_form(item["arguments"])
     return item
+
+
+def _in_one_form(arguments: str) -> object:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(arguments))
+    except msgspec.DecodeError:
+        return arguments
 
 
 def digest(encoded: bytes) -> bytes:
