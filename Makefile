@@ -58,11 +58,11 @@ interop: $(INTEROP)/.ready  ## Run other people's agents, over plain HTTP and ov
 	$(INTEROP)/bin/python -m pytest tests/interop/frameworks $(ARGS)
 
 # The adapters that `make types` leaves out: what they import is not installed there.
-ADAPTERS := livekit openai_agents
+ADAPTERS := src/turnwire/adapters/livekit src/turnwire/adapters/openai_agents
 
 interop-types: $(VENV)/.dev $(INTEROP)/.ready
-	$(BIN)/mypy --python-executable $(INTEROP)/bin/python $(ADAPTERS:%=--package turnwire.adapters.%)
-	$(BIN)/pyright --pythonpath $(INTEROP)/bin/python $(ADAPTERS:%=src/turnwire/adapters/%)
+	$(BIN)/mypy --python-executable $(INTEROP)/bin/python $(wildcard $(ADAPTERS:%=%/*.py))
+	$(BIN)/pyright --pythonpath $(INTEROP)/bin/python $(ADAPTERS)
 
 docs: $(VENV)/.dev  ## Write the generated pages anew
 	$(BIN)/python docs/generate.py

@@ -45,10 +45,13 @@ PURE = {
 }
 IMPURE_BUILTINS = {"breakpoint", "exec", "eval", "input", "open", "print"}
 
+# What these need is only there in `make interop`, whose tests import them.
+FRAMEWORKS = ("turnwire.adapters.livekit", "turnwire.adapters.openai_agents")
+
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(turnwire.__path__, "turnwire.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith("__main__") and not module.name.startswith(FRAMEWORKS)
 )
 
 
