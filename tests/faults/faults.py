@@ -1,7 +1,7 @@
 """Known mistakes of clients and servers, as patches of this core; the tests must see each.
 
 Most of them are field bugs: other programs shipped them.  ``old`` stands exactly once in its file.
-Those of recovery are in ``recovery_faults.py``.
+Those of recovery are in ``recovery_faults.py``, those of drop-ins in ``drop_in_faults.py``.
 """
 
 from __future__ import annotations

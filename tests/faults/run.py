@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drop_in_faults import DROP_IN_FAULTS
 from recovery_faults import RECOVERY_FAULTS
 
 from faults import FAULTS
@@ -99,7 +100,7 @@ def reason(output: str) -> str:
 
 def main(words: list[str]) -> int:
     """Run the table; 0 if every mistake was caught."""
-    everything = (*FAULTS, *RECOVERY_FAULTS)
+    everything = (*FAULTS, *RECOVERY_FAULTS, *DROP_IN_FAULTS)
     chosen = [each for each in everything if not words or any(word in each.name for word in words)]
     if not chosen:
         print(f"No mistake's name has one of the words {words}.")

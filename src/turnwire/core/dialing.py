@@ -56,12 +56,13 @@ def dial_failed(state: PoolState, socket: PoolConnection, failure: Failure, now:
     if failure.status == _UNAUTHORIZED or failure.kind is FailureKind.SIGN_IN:
         _not_let_in(state, failure, now)
         return
-    pause = _pause(state, failure)
+    pause, waited = _pause(state, failure), list(state.waiting.values())
     if pause is None or failure.status is None:  # HTTP may get through where a socket does not
         _fall_back(state, failure, now)
-    if pause is None:
-        for turn in list(state.waiting.values()):
-            endings.fail(state, turn, failure, now)
+    if pause is None:  # for those that waited; a turn may have begun to behind one of them
+        for turn in waited:
+            if turn.id in state.waiting:
+                endings.fail(state, turn, failure, now)
     if pause is None or not state.waiting:
         state.failed_dials = 0
     else:

@@ -121,6 +121,7 @@ class Pair:
         unanswered: Unanswered = "error",
         deadlines: Deadlines | None = None,
         previous_response_id: str | None = None,
+        hands_over: bool = False,
         **params: object,
     ) -> Asked:
         """Submit a turn.
@@ -134,6 +135,7 @@ class Pair:
             unanswered: What to do about tool calls without an output.
             deadlines: How long it may take.
             previous_response_id: The caller's own link, without a chain.
+            hands_over: Whether its caller has a way of its own over HTTP.
             params: Everything else of the create; the model is "m".
 
         Raises:
@@ -153,6 +155,7 @@ class Pair:
             replay=replay,
             unanswered=unanswered,
             deadlines=deadlines or Deadlines(),
+            hands_over=hands_over,
         )
         turn = self.pool.submit(request, self.clock.now)
         if turn is None:

@@ -1,0 +1,109 @@
+"""Mistakes in what the drop-in transport rests on: the proof, the echo, the way over HTTP."""
+
+from __future__ import annotations
+
+from fault import Fault
+
+DROP_IN_FAULTS = (
+    # The proof
+    Fault(
+        "only the end of the beginning is compared",
+        "request_body.py",
+        "        if not data.startswith(self.data):\n            return None\n",
+        "",
+        "an answer to another history",
+        "core",
+    ),
+    Fault(
+        "what follows the same tail is not looked at",
+        "request_body.py",
+        "        if end <= known or not data.endswith(self.shape.tail):\n",
+        "        if end <= known:\n",
+        "other tools and another model are not sent",
+        "core",
+    ),
+    Fault(
+        "a nested input is taken for the input",
+        "request_body.py",
+        "    return next((start for start in starts if _is_top_level(data, start)), None)\n",
+        "    return starts[0]\n",
+        "metadata is sent as what the user said",
+        "core",
+    ),
+    Fault(
+        "a caller's own link is chained upon",
+        "chain_index.py",
+        "        if body.shape.is_linked:\n            return Found(",
+        "        if False:\n            return Found(",
+        "two links in one turn: the wrong history",
+        "core",
+    ),
+    # The echo
+    Fault(
+        "half an echo will do",
+        "chain_index.py",
+        '        elif one.kind.type != "reasoning":\n            return None\n',
+        "",
+        "an edited answer is ignored",
+        "core",
+    ),
+    Fault(
+        "an id that is another one is ignored",
+        "history.py",
+        "        if name in theirs or name not in _LEFT_OUT_BY_LIBRARIES\n",
+        "        if name in theirs\n",
+        "what was dropped from an item is still there for the model",
+        "core",
+    ),
+    Fault(
+        "arguments are compared without their values",
+        "history.py",
+        "        return msgspec.json.encode(msgspec.json.decode(arguments))\n",
+        '        return b"" if msgspec.json.decode(arguments) else b""\n',
+        "an edited call is ignored",
+        "core",
+    ),
+    Fault(
+        "a miss sends what the server said, not what the caller wrote",
+        "chain_index.py",
+        "    chain.adopt(start, body.items[:count])\n",
+        "",
+        "items come back that the caller had left out",
+        "core",
+    ),
+    # The index
+    Fault(
+        "two at once share a chain",
+        "chain_index.py",
+        "    chain = known.chain.fork() if known.in_use else known.chain\n",
+        "    chain = known.chain\n",
+        "the second waits for the first, and continues its answer",
+        "core",
+    ),
+    Fault(
+        "a chain in use is forgotten",
+        "chain_index.py",
+        "            if not known.in_use:\n",
+        "            if True:\n",
+        "the next turn sends everything",
+        "core",
+    ),
+    Fault(
+        "a turn that failed keeps its chain",
+        "chain_index.py",
+        "        known = self._known.get(id(found.chain))\n        if known is not None:\n"
+        "            known.in_use = False\n",
+        "",
+        "chains are never forgotten, and every turn forks",
+        "core",
+    ),
+    # The way over HTTP
+    Fault(
+        "a turn that is handed over is sent as well",
+        "routing.py",
+        "    if turn.request.hands_over:\n",
+        "    if False:\n",
+        "two model runs for one request",
+        "core",
+    ),
+)
