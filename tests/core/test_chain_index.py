@@ -128,6 +128,7 @@ def test_what_was_said_may_come_back_in_another_form(answer: list[Json], echo: l
     "echo",
     [
         [said("A", 1)],
+        [{"type": "message", "role": "assistant"}],
         [said("a", 2)],  # another id
         [{**said("a", 1), "phase": "commentary"}],
         [],
@@ -269,7 +270,7 @@ def test_a_chain_above_the_limit_is_not_remembered() -> None:
     assert (len(story.index), story.index.size_bytes, story.index.forgotten) == (0, 0, 1)
 
 
-def test_a_chain_in_use_is_not_forgotten() -> None:
+def test_a_chain_that_is_forgotten_in_use_comes_back() -> None:
     story = Story(limit_bytes=1500)
     story.turn([user("kept " + "x" * 300)], said("a", 1))
     items = [user("kept " + "x" * 300), said("a", 1), user("y")]

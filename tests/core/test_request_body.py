@@ -136,6 +136,13 @@ def test_what_does_not_continue_it(data: bytes) -> None:
     assert Prefix(read(written(message("a")))).continued_by(data) is None
 
 
+def test_other_parameters_of_the_same_length_are_read() -> None:
+    first = read(written(message("a"), top_p=1))
+    second = Prefix(first).continued_by(written(message("a"), message("b"), top_p=0))
+    assert second is not None
+    assert second.shape.params.fields["top_p"] == b"0"
+
+
 def test_a_tail_that_comes_twice() -> None:
     """The same bytes at the end say nothing if what is before them is no list of items."""
     tail = b'],"model":"m"}'

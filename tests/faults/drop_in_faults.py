@@ -48,7 +48,7 @@ DROP_IN_FAULTS = (
         "core",
     ),
     Fault(
-        "an id that is another one is ignored",
+        "whatever an echo leaves out is the same",
         "history.py",
         "        if name in theirs or name not in _LEFT_OUT_BY_LIBRARIES\n",
         "        if name in theirs\n",
@@ -78,14 +78,6 @@ DROP_IN_FAULTS = (
         "    chain = known.chain.fork() if known.in_use else known.chain\n",
         "    chain = known.chain\n",
         "the second waits for the first, and continues its answer",
-        "core",
-    ),
-    Fault(
-        "a chain in use is forgotten",
-        "chain_index.py",
-        "            if not known.in_use:\n",
-        "            if True:\n",
-        "the next turn sends everything",
         "core",
     ),
     Fault(

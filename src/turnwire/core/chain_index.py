@@ -130,13 +130,10 @@ class ChainIndex:
             known.in_use = False
 
     def _make_room(self) -> None:
-        for number, known in list(self._known.items()):
-            if self.size_bytes <= self._limit_bytes and len(self._known) <= _MOST_CHAINS:
-                return
-            if not known.in_use:
-                del self._known[number]
-                self.size_bytes -= known.size_bytes
-                self.forgotten += 1
+        while self.size_bytes > self._limit_bytes or len(self._known) > _MOST_CHAINS:
+            _, known = self._known.popitem(last=False)
+            self.size_bytes -= known.size_bytes
+            self.forgotten += 1
 
 
 def _continue(known: _Known, body: RequestBody, start: int, count: int) -> Found:
