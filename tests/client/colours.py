@@ -132,16 +132,21 @@ class WrappedTurn:
     async def __anext__(self) -> Any:
         return await _next(self._threads, self._turn)
 
-    async def text_deltas(self) -> AsyncIterator[str]:
-        texts = self._turn.text_deltas()
+    def events(self, **named: Any) -> AsyncIterator[Any]:
+        return self._each(self._turn.events(**named))
+
+    def text_deltas(self) -> AsyncIterator[str]:
+        return self._each(self._turn.text_deltas())
+
+    async def _each(self, found: Any) -> AsyncIterator[Any]:
         try:
             while True:
-                yield await _next(self._threads, texts)
+                yield await _next(self._threads, found)
         except StopAsyncIteration:
             pass
 
-    async def get_final_response(self) -> Any:
-        return await self._threads.run(self._turn.get_final_response)
+    async def get_final_response(self, **named: Any) -> Any:
+        return await self._threads.run(self._turn.get_final_response, **named)
 
     async def next_batch(self) -> Any:
         return await self._threads.run(self._turn.next_batch)

@@ -77,16 +77,28 @@ def test_the_clients_are_made_alike() -> None:
     assert parameters(turnwire.AsyncClient.__init__) == parameters(turnwire.Client.__init__)
 
 
-def test_the_overloads_of_create_are_the_same() -> None:
-    one, two = (
-        [
-            (parameters(overload), in_blocking_words(overload.__annotations__["return"]))
-            for overload in get_overloads(cls.create)
-        ]
-        for cls in (turnwire.AsyncResponses, turnwire.Responses)
-    )
-    assert len(one) == 2
-    assert one == two
+@twins
+def test_the_twins_have_the_same_overloads(coloured: type, plain: type) -> None:
+    others = members(plain)
+    for name, member in members(coloured).items():
+        assert overloads(member) == overloads(others[name]), name
+
+
+def test_what_returns_several_things_has_overloads() -> None:
+    counts = {
+        turnwire.Responses.create: 3,
+        turnwire.Chain.run: 2,
+        turnwire.Turn.events: 2,
+        turnwire.Turn.get_final_response: 2,
+    }
+    assert {function: len(overloads(function)) for function in counts} == counts
+
+
+def overloads(member: Any) -> list[tuple[Any, str]]:
+    return [
+        (parameters(overload), in_blocking_words(overload.__annotations__["return"]))
+        for overload in (get_overloads(member) if inspect.isfunction(member) else ())
+    ]
 
 
 @twins

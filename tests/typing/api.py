@@ -6,6 +6,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal, assert_type
 
+from openai.types.responses import Response as SdkResponse
+from openai.types.responses import ResponseCreatedEvent as SdkCreatedEvent
+from openai.types.responses import ResponseStreamEvent
+
 import turnwire
 from turnwire import (
     AsyncChain,
@@ -72,6 +76,27 @@ async def turn_of(client: AsyncClient) -> None:
     assert_type(turn.response, Response | None)
     assert_type(turn.usage, Usage | None)
     assert_type(turn.partial, Response)
+
+
+async def as_other_classes(client: AsyncClient, turn: AsyncTurn, chain: AsyncChain) -> None:
+    assert_type(turn.events(as_=SdkCreatedEvent), AsyncIterator[SdkCreatedEvent | Event])
+    # A union is no `type`: the caller says what it is.
+    assert_type(turn.events(as_=ResponseStreamEvent), AsyncIterator[Any])
+    async for each in turn.events(as_=ResponseStreamEvent):
+        event: ResponseStreamEvent | Event = each
+        if not isinstance(event, Event) and event.type == "response.created":
+            assert_type(event, SdkCreatedEvent)
+    assert_type(await turn.get_final_response(as_=SdkResponse), SdkResponse)
+    assert_type(await client.responses.create(model="m", as_=SdkResponse), SdkResponse)
+    assert_type(await chain.run("go", as_=SdkResponse), SdkResponse)
+
+
+def blocking_as_other_classes(client: Client, turn: Turn, chain: Chain) -> None:
+    assert_type(turn.events(as_=SdkCreatedEvent), Iterator[SdkCreatedEvent | Event])
+    assert_type(turn.events(as_=ResponseStreamEvent), Iterator[Any])
+    assert_type(turn.get_final_response(as_=SdkResponse), SdkResponse)
+    assert_type(client.responses.create(model="m", as_=SdkResponse), SdkResponse)
+    assert_type(chain.run("go", as_=SdkResponse), SdkResponse)
 
 
 def narrow(event: Event) -> str:
@@ -202,7 +227,8 @@ async def mistakes(client: AsyncClient, chain: AsyncChain) -> None:
     """Each line is an error to both checkers; an ignore that is not needed is an error too."""
     await client.responses.create(modle="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     await client.responses.create(model=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    await chain.run("x", on_event="f")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await chain.run("x", on_event="f")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await chain.run("x", as_="Response")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     AsyncClient(transport="smoke")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     async with Client() as _:  # type: ignore[attr-defined]  # pyright: ignore[reportCallIssue, reportArgumentType]
         pass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
+from turnwire.client.as_types import create_reader
 from turnwire.client.chain import AsyncChain, Ways
 from turnwire.client.options import ClientOptions, config_of
 from turnwire.client.params import TurnParams, encode_input
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from turnwire.core.request import Replay, Transport
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Response
+
+M = TypeVar("M")
 
 
 class AsyncClient:
@@ -152,6 +155,22 @@ class AsyncResponses:
         self,
         *,
         input: Input | None = None,
+        stream: Literal[False] = False,
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        replay: Replay | None = None,
+        as_: type[M],
+        **params: Unpack[TurnParams],
+    ) -> M: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        input: Input | None = None,
         stream: Literal[True],
         previous_response_id: str | None = None,
         tools: Sequence[Tool] | None = None,
@@ -173,8 +192,9 @@ class AsyncResponses:
         transport: Transport | None = None,
         timeout: float | None = None,
         replay: Replay | None = None,
+        as_: type[M] | None = None,
         **params: Unpack[TurnParams],
-    ) -> Response | AsyncTurn:
+    ) -> Response | M | AsyncTurn:
         """Run one turn and return its response, or with ``stream=True`` the turn itself.
 
         Args:
@@ -187,12 +207,14 @@ class AsyncResponses:
             timeout: Seconds from submission to the terminal event.
             replay: Whether it may be sent again after it was perhaps run; if other than the
                 client's.
+            as_: A pydantic model to return; see :meth:`~turnwire.AsyncTurn.get_final_response`.
             **params: See :class:`~turnwire.client.params.TurnParams`.
 
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
             TurnwireError: See :class:`~turnwire.AsyncTurn`.
         """
+        read = create_reader(as_, stream=stream)
         turn = self.stream(
             input=input,
             previous_response_id=previous_response_id,
@@ -206,7 +228,7 @@ class AsyncResponses:
         if stream:
             return await turn.submit()
         async with turn:
-            return await turn.get_final_response()
+            return read(await turn.get_final_response())
 
     def stream(
         self,

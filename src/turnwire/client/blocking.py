@@ -5,9 +5,10 @@ Every method here only waits for its twin in ``aio``, ``chain`` or ``turn``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
 
 from turnwire.client.aio import AsyncClient
+from turnwire.client.as_types import create_reader
 from turnwire.client.blocking_chain import Chain, Turn
 from turnwire.io.portal import Portal
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from turnwire.core.request import Replay, Transport
     from turnwire.core.statistics import PoolStatistics
     from turnwire.events import Response
+
+M = TypeVar("M")
 
 
 class Client:
@@ -134,6 +137,22 @@ class Responses:
         self,
         *,
         input: Input | None = None,
+        stream: Literal[False] = False,
+        previous_response_id: str | None = None,
+        tools: Sequence[Tool] | None = None,
+        generate: bool | None = None,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        replay: Replay | None = None,
+        as_: type[M],
+        **params: Unpack[TurnParams],
+    ) -> M: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        input: Input | None = None,
         stream: Literal[True],
         previous_response_id: str | None = None,
         tools: Sequence[Tool] | None = None,
@@ -155,9 +174,11 @@ class Responses:
         transport: Transport | None = None,
         timeout: float | None = None,
         replay: Replay | None = None,
+        as_: type[M] | None = None,
         **params: Unpack[TurnParams],
-    ) -> Response | Turn:
+    ) -> Response | M | Turn:
         """Run one turn; see :meth:`AsyncResponses.create`."""
+        read = create_reader(as_, stream=stream)
         turn = self.stream(
             input=input,
             previous_response_id=previous_response_id,
@@ -171,7 +192,7 @@ class Responses:
         if stream:
             return turn.submit()
         try:
-            return turn.get_final_response()  # begins it and waits, so that nothing piles up
+            return read(turn.get_final_response())  # begins it and waits, so that nothing piles up
         finally:
             turn.close()
 

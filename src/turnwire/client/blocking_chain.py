@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
+from turnwire.client.as_types import event_reader, response_reader
 from turnwire.client.turn import has_shown_output
 from turnwire.errors import TurnwireError
 from turnwire.events import ResponseTextDeltaEvent
@@ -12,7 +13,7 @@ from turnwire.events import ResponseTextDeltaEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
     from turnwire.client.chain import AsyncChain
     from turnwire.client.params import Input, TurnParams
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from turnwire.core.statistics import ChainStatistics
     from turnwire.events import Event, Response, Usage
     from turnwire.io.portal import Portal
+
+M = TypeVar("M")
 
 
 class Chain:
@@ -78,6 +81,31 @@ class Chain:
         """Warm the server up; see :meth:`AsyncChain.warm_up`."""
         return self._portal.call(self._chain.warm_up(input))
 
+    @overload
+    def run(
+        self,
+        input: Input,
+        *,
+        max_turns: int = 50,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response: ...
+
+    @overload
+    def run(
+        self,
+        input: Input,
+        *,
+        max_turns: int = 50,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        as_: type[M],
+        **params: Unpack[TurnParams],
+    ) -> M: ...
+
     def run(
         self,
         input: Input,  # noqa: A002  # the SDK's name
@@ -86,12 +114,14 @@ class Chain:
         transport: Transport | None = None,
         timeout: float | None = None,
         on_event: Callable[[Event], None] | None = None,
+        as_: type[M] | None = None,
         **params: Unpack[TurnParams],
-    ) -> Response:
+    ) -> Response | M:
         """Run the tool loop; see :meth:`AsyncChain.run`.
 
         Tools and ``on_event`` run on the client's own threads, not on the caller's.
         """
+        read = response_reader(as_)
         work = self._chain.run(
             input,
             max_turns=max_turns,
@@ -100,7 +130,7 @@ class Chain:
             on_event=on_event,
             **params,
         )
-        return self._portal.call(work)
+        return read(self._portal.call(work))
 
 
 class Turn:
@@ -153,6 +183,16 @@ class Turn:
         batch, self._batch = self._batch, deque()
         return batch or self._portal.call(self._turn.next_batch())
 
+    @overload
+    def events(self, *, as_: type[M]) -> Iterator[M | Event]: ...
+
+    @overload
+    def events(self, *, as_: object) -> Iterator[Any]: ...
+
+    def events(self, *, as_: object) -> Iterator[Any]:
+        """Iterate the events as classes of yours; see :meth:`AsyncTurn.events`."""
+        return map(event_reader(as_), self)
+
     def text_deltas(self) -> Iterator[str]:
         """Iterate only the text, as it comes."""
         streamed = has_shown_output(self._turn)
@@ -163,10 +203,17 @@ class Turn:
         if not streamed and self.response is not None and self.response.output_text:
             yield self.response.output_text
 
-    def get_final_response(self) -> Response:
-        """Wait for the end and return the response; events that were not read are passed over."""
+    @overload
+    def get_final_response(self) -> Response: ...
+
+    @overload
+    def get_final_response(self, *, as_: type[M]) -> M: ...
+
+    def get_final_response(self, *, as_: type[M] | None = None) -> Response | M:
+        """Wait for the end and return the response; see :meth:`AsyncTurn.get_final_response`."""
+        read = response_reader(as_)
         self._batch.clear()
-        return self._portal.call(self._turn.get_final_response())
+        return read(self._portal.call(self._turn.get_final_response()))
 
     def continue_from_partial(self, input: Input = ()) -> Turn:  # noqa: A002  # the SDK's name
         """Make a turn that goes on; see :meth:`AsyncTurn.continue_from_partial`."""

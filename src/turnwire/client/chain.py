@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack, overload
 
 import msgspec
 
+from turnwire.client.as_types import response_reader
 from turnwire.client.checking import checked_count, checked_listener
 from turnwire.client.params import TurnParams, encode_input, extra_fields
 from turnwire.client.tools import Toolbox
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from turnwire.core.statistics import ChainStatistics
     from turnwire.events import Event, Response
     from turnwire.events.conversion import ToolCall
+
+M = TypeVar("M")
 
 _NOT_IN_CHAINS = {
     "conversation": "the chain is the conversation",
@@ -147,6 +150,31 @@ class AsyncChain:
         async with self._turn(input, None, None, None, {"generate": False}) as turn:
             return await turn.get_final_response()
 
+    @overload
+    async def run(
+        self,
+        input: Input,
+        *,
+        max_turns: int = 50,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        **params: Unpack[TurnParams],
+    ) -> Response: ...
+
+    @overload
+    async def run(
+        self,
+        input: Input,
+        *,
+        max_turns: int = 50,
+        transport: Transport | None = None,
+        timeout: float | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        as_: type[M],
+        **params: Unpack[TurnParams],
+    ) -> M: ...
+
     async def run(
         self,
         input: Input,  # noqa: A002  # the SDK's name
@@ -155,8 +183,9 @@ class AsyncChain:
         transport: Transport | None = None,
         timeout: float | None = None,
         on_event: Callable[[Event], None] | None = None,
+        as_: type[M] | None = None,
         **params: Unpack[TurnParams],
-    ) -> Response:
+    ) -> Response | M:
         """Run the tool loop: turn after turn until the model calls no more tools.
 
         Calls of one response run in parallel; an exception in a tool becomes its output, so that
@@ -170,6 +199,7 @@ class AsyncChain:
             timeout: Seconds for each turn.
             on_event: A plain function, called with every event as it arrives; what it raises ends
                 the loop.
+            as_: A pydantic model for the last response; see :meth:`AsyncTurn.get_final_response`.
             **params: Parameters that differ from the chain's, for all turns of this run.
 
         Raises:
@@ -178,6 +208,7 @@ class AsyncChain:
             ToolLoopLimit: ``max_turns`` were not enough; nothing is lost.
             TurnError: A turn failed; the history ends with the last one that did not.
         """
+        read = response_reader(as_)
         checked_count("max_turns", max_turns)
         if on_event is not None:
             checked_listener(on_event)
@@ -189,7 +220,7 @@ class AsyncChain:
                 response = await turn.get_final_response()
             calls = self._calls_to_run(response)
             if not calls:
-                return response
+                return read(response)
             if not turns_left:
                 break
             input = await self._toolbox.run_all(calls)  # noqa: A001  # the SDK's name

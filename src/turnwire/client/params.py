@@ -68,6 +68,7 @@ _RESERVED: Final = {
 
 # Arguments of other methods; also what a misspelt name may have meant.
 _ARGUMENTS: Final = {
+    "as_": "it belongs to what gives events or a response: `turn.events`, `chain.run`",
     "max_turns": "it belongs to `chain.run`",
     "on_event": "it belongs to `chain.run`",
     "timeout": "it belongs to the client, or to each turn",

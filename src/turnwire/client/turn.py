@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+from turnwire.client.as_types import event_reader, response_reader
 from turnwire.client.params import encode_input
 from turnwire.client.raising import error_of
 from turnwire.core.failure import Failure, FailureKind
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from turnwire.io.inbox import Inbox
 
     Again = Callable[[list[HistoryItem]], "AsyncTurn"]  # with these items behind the first ones
+
+M = TypeVar("M")
 
 _ENDED_WELL: Final = frozenset({TurnState.COMPLETED, TurnState.INCOMPLETE})
 _CANCELLED: Final = Failure(FailureKind.CLOSED, "its caller cancelled it")
@@ -160,6 +163,35 @@ class AsyncTurn:
         self._inbox.clear()
         return batch
 
+    @overload
+    def events(self, *, as_: type[M]) -> AsyncIterator[M | Event]: ...
+
+    @overload
+    def events(self, *, as_: object) -> AsyncIterator[Any]: ...
+
+    def events(self, *, as_: object) -> AsyncIterator[Any]:
+        """Iterate the events as classes of yours, such as the official SDK's.
+
+        Each is made when its turn comes; its ``type`` decides the class, and a field or a word
+        that the class does not know stays as it came.  Events for which there is no class, and
+        ``turn.restarted`` and ``turn.resumed``, are turnwire's own, so all of them come.
+
+        Leaving the iteration early, or cancelling it, does not cancel the turn.
+
+        Args:
+            as_: A pydantic model, or a union of such by ``type``; of a union checkers of types
+                infer ``Any``: say what it is where you iterate.
+
+        Raises:
+            ConfigError: ``as_`` is something else.
+            TurnwireError: The turn did not end well, and what came before was handed out.
+        """
+        return self._read_events(event_reader(as_))
+
+    async def _read_events(self, read: Callable[[Event], Any]) -> AsyncIterator[Any]:
+        async for event in self:
+            yield read(event)
+
     async def text_deltas(self) -> AsyncIterator[str]:
         """Iterate only the text, as it comes; other events are passed over.
 
@@ -178,14 +210,26 @@ class AsyncTurn:
         if not streamed and self._response is not None and self._response.output_text:
             yield self._response.output_text
 
-    async def get_final_response(self) -> Response:
+    @overload
+    async def get_final_response(self) -> Response: ...
+
+    @overload
+    async def get_final_response(self, *, as_: type[M]) -> M: ...
+
+    async def get_final_response(self, *, as_: type[M] | None = None) -> Response | M:
         """Wait for the end and return the response; events that were not read are passed over.
 
         Cancelling it does not cancel the turn.
 
+        Args:
+            as_: A pydantic model to return instead of turnwire's, such as the official SDK's
+                ``Response``; a field or a word that it does not know stays as it came.
+
         Raises:
+            ConfigError: ``as_`` is no such model.
             TurnwireError: The turn did not end well.
         """
+        read = response_reader(as_)
         inbox = (await self.submit())._inbox  # noqa: SLF001  # of this very object
         assert inbox is not None  # it was submitted
         while inbox.finish is None:
@@ -194,7 +238,7 @@ class AsyncTurn:
         inbox.clear()
         self._settle()
         assert self._response is not None  # or it would have raised
-        return self._response
+        return read(self._response)
 
     def continue_from_partial(self, input: Input = ()) -> AsyncTurn:  # noqa: A002  # the SDK's name
         """Make a new turn that goes on where this one was cut off.
