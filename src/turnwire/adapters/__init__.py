@@ -1,0 +1,1 @@
+"""turnwire under other libraries' interfaces; each module needs the extra of its name."""
