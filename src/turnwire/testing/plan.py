@@ -201,7 +201,7 @@ def _item_events(item: Json, pieces: tuple[str, ...], index: int) -> Iterator[Js
             empty = {"content": []}
         case "reasoning":
             at["summary_index"] = 0
-            part = next(iter(item["summary"]), {})  # most often there is none
+            part = item["summary"][0] if item["summary"] else {}  # most often there is none
             empty = {"summary": []}
         case "function_call" | "custom_tool_call":
             empty = {_STREAMED[kind][2]: ""}
