@@ -50,7 +50,7 @@ faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
 chaos: $(VENV)/.dev  ## Ask a faulty server 20,000 questions
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-# Other people's agents have versions of their own: PINS=oldest for the oldest that work.
+# Other people's agents have versions of their own: PINS=newest, newest-litellm, oldest, …
 PINS    := newest
 INTEROP := $(VENV)-$(PINS)
 
@@ -72,7 +72,7 @@ format: $(VENV)/.dev  ## Format, and mend what can be mended
 	$(BIN)/ruff format
 
 clean:  ## Remove the virtual environment and everything else that was made
-	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-* build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than these two files once what they ask for is installed.

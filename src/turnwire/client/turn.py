@@ -348,6 +348,19 @@ def failure_of(turn: AsyncTurn) -> Failure | None:
     return inbox.finish.failure if inbox is not None and inbox.finish is not None else None
 
 
+async def wait_ended(turn: AsyncTurn) -> Event | None:
+    """Wait for a turn's end and return its last event; none counts as shown.
+
+    Cancelling it does not cancel the turn.
+    """
+    inbox = turn._inbox  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert inbox is not None  # it was submitted
+    while inbox.finish is None:
+        inbox.clear()
+        await turn._wait_changed(inbox)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return inbox.events[-1] if inbox.events else None
+
+
 def has_shown_output(turn: AsyncTurn) -> bool:
     """Say whether a turn's caller has been handed output; for the blocking twin."""
     return not turn._is_unseen  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -98,6 +98,8 @@ class ChainIndex:
             return Found(body, None, body.items, whole=True, covered=0)
         best, longest = None, 0
         for known in reversed(self._known.values()):
+            if not _begin_alike(known.chain.items, body.items):
+                continue
             count = _echoed(known.chain.items, body.items)
             if count:
                 return _continue(known, body, 0, count)
@@ -158,6 +160,11 @@ def _echoed(said: Sequence[HistoryItem], items: Sequence[HistoryItem]) -> int | 
         elif one.kind.type != "reasoning":
             return None
     return count if count < len(items) else None
+
+
+def _begin_alike(mine: Sequence[HistoryItem], theirs: Sequence[HistoryItem]) -> bool:
+    """Compare the first items, which are the caller's own: quick, for all that is remembered."""
+    return bool(mine and theirs) and mine[0].same(theirs[0])
 
 
 def _common_length(mine: Sequence[HistoryItem], theirs: Sequence[HistoryItem]) -> int:

@@ -32,6 +32,7 @@ class _Kind(msgspec.Struct):
     call_id: str | None = None
     approval_request_id: str | None = None
     execution: str | None = None
+    role: str | None = None
 
 
 _decode_kind = msgspec.json.Decoder(_Kind).decode
@@ -45,7 +46,7 @@ class HistoryItem:
         alternates: Other forms in which the server showed it.
     """
 
-    __slots__ = ("_digests", "_echoed", "_kind", "alternates", "encoded")
+    __slots__ = ("_digests", "_echoed", "_kind", "_meanings", "alternates", "encoded")
 
     def __init__(self, encoded: bytes, *alternates: bytes) -> None:
         """Make an item.
@@ -60,6 +61,7 @@ class HistoryItem:
         self._digests: frozenset[bytes] | None = None
         self._echoed = encoded
         self._kind: _Kind | None = None
+        self._meanings: list[Json] | None = None
 
     @classmethod
     def of(cls, value: object) -> HistoryItem:
@@ -112,8 +114,16 @@ class HistoryItem:
         """
         if self.same(other):
             return True
-        theirs = _meaning(other.encoded)
-        return any(_is_echo(_meaning(form), theirs) for form in (self.encoded, *self.alternates))
+        if self.kind.role not in (None, "assistant"):
+            return False  # the caller's own words come back as they were written
+        theirs = other._all_meanings()[0]  # of this very class
+        return any(_is_echo(mine, theirs) for mine in self._all_meanings())
+
+    def _all_meanings(self) -> list[Json]:
+        """Return what each form means, the one to send first; read once."""
+        if self._meanings is None:
+            self._meanings = list(map(_meaning, (self.encoded, *self.alternates)))
+        return self._meanings
 
 
 def _is_echo(mine: Json, theirs: Json) -> bool:
