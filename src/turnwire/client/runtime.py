@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
+import weakref
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +49,8 @@ class Runtime:
         self._ended = PoolStatistics()
         self._not_ours: list[Engine] = []  # kept: collecting them would close what is not ours
         self._closed = False
+        self._unclosed = weakref.finalize(self, _let_go, self._engines)
+        self._unclosed.atexit = False
 
     def statistics(self) -> PoolStatistics:
         """Return the engines' counters: zeros before the first turn, the last ones at the end."""
@@ -57,6 +61,13 @@ class Runtime:
         """Return what is known of WebSocket mode: by the worst of the engines."""
         known = [engine.health() for engine in self._engines]
         return min(known, default=Breaker().health(0.0), key=lambda health: health.transport)
+
+    def note_http(self, *, reached: bool) -> None:
+        """Take in whether HTTP reached the server, for a turn that was handed over."""
+        here = asyncio.get_running_loop()
+        for engine in self._engines:
+            if engine.loop is here and not engine.forked:
+                engine.note_http(reached=reached)
 
     def transport(self, wanted: Transport | None) -> Transport:
         """Return the transport of a turn: what it wants, else the client's.
@@ -166,6 +177,7 @@ class Runtime:
     async def aclose(self) -> None:
         """Close all engines; everybody who calls this waits for the same end."""
         self._closed = True
+        self._unclosed.detach()
         self._forget_ended()
         here = asyncio.get_running_loop()
         for engine in self._engines:  # at once: it goes on even if this is cancelled
@@ -179,6 +191,20 @@ class Runtime:
         for error in errors:
             if isinstance(error, BaseException):
                 raise error
+
+
+def _let_go(engines: list[Engine]) -> None:
+    """Nobody holds the client any more; if nobody closed it, its sockets are closed here."""
+    left = [engine for engine in engines if not (engine.forked or engine.closed)]
+    for engine in left:
+        with contextlib.suppress(RuntimeError):  # its loop ended just now
+            engine.loop.call_soon_threadsafe(engine.begin_to_end)
+    if left:
+        warnings.warn(
+            "a client of turnwire was not closed: use `async with`, or call `aclose()`",
+            ResourceWarning,
+            stacklevel=2,
+        )
 
 
 async def _end(engine: Engine, here: asyncio.AbstractEventLoop) -> None:

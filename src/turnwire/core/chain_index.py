@@ -107,7 +107,7 @@ class ChainIndex:
             if length > longest:
                 best, longest = known.chain, length
         # What does not hold all of a chain branches off: the chain itself may still go on.
-        chain = Chain() if best is None else best.fork()
+        chain = best.fork() if best is not None and _holds_an_answer(body.items) else Chain()
         return Found(body, chain, body.items, whole=True, covered=len(body.items))
 
     def kept(self, found: Found) -> None:
@@ -165,6 +165,11 @@ def _echoed(said: Sequence[HistoryItem], items: Sequence[HistoryItem]) -> int | 
 def _begin_alike(mine: Sequence[HistoryItem], theirs: Sequence[HistoryItem]) -> bool:
     """Compare the first items, which are the caller's own: quick, for all that is remembered."""
     return bool(mine and theirs) and mine[0].same(theirs[0])
+
+
+def _holds_an_answer(items: Sequence[HistoryItem]) -> bool:
+    """Say whether the model has said any of this: else a chain begins, like others perhaps."""
+    return any(item.is_the_models for item in items)
 
 
 def _common_length(mine: Sequence[HistoryItem], theirs: Sequence[HistoryItem]) -> int:

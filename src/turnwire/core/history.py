@@ -87,6 +87,13 @@ class HistoryItem:
         return self._kind
 
     @property
+    def is_the_models(self) -> bool:
+        """Whether the model said it, not its caller."""
+        if self.kind.type in _ANSWER_TYPES:
+            return False
+        return self.kind.role in (None, "assistant")
+
+    @property
     def digests(self) -> frozenset[bytes]:
         """Digests of every form in which this item may come back."""
         if self._digests is None:
@@ -114,7 +121,7 @@ class HistoryItem:
         """
         if self.same(other):
             return True
-        if self.kind.role not in (None, "assistant"):
+        if not self.is_the_models:
             return False  # the caller's own words come back as they were written
         theirs = other._all_meanings()[0]  # of this very class
         return any(_is_echo(mine, theirs) for mine in self._all_meanings())
@@ -239,6 +246,8 @@ ANSWERS: Final = {
     "tool_search_call":     "tool_search_output",
     "mcp_approval_request": "mcp_approval_response",
 }  # fmt: skip
+
+_ANSWER_TYPES: Final = frozenset(ANSWERS.values())
 
 Call = tuple[str, str | None]  # (type of the answer, id that the answer names)
 

@@ -193,6 +193,14 @@ class Pool:
             liveness.ponged(self._state, socket, now)
             self._settle(now)
 
+    def note_http(self, *, reached: bool) -> None:
+        """A turn that was handed over went over HTTP: that says whether sockets are to blame."""
+        breaker = self._state.breaker
+        if reached:
+            breaker.reached()
+        else:
+            self._state.log(breaker.unreachable())
+
     def woke(self, slept: float, now: float) -> None:
         """The machine slept for so many seconds: what is open has to show that it lives."""
         liveness.woke(self._state, slept, now)

@@ -35,7 +35,7 @@ from turnwire.io.endpoint import SignInFailed
 from turnwire.io.http import HttpRequest, Whole, perform
 from turnwire.io.inbox import Inboxes
 from turnwire.io.sleep import SleepWatch
-from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
+from turnwire.io.websocket import UpgradeRefused, WebSocket, close_and_stop, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
@@ -119,6 +119,11 @@ class Engine:
     def health(self) -> Health:
         """Say whether WebSocket mode is used now, and why not."""
         return self._pool.health(self._loop.time())
+
+    def note_http(self, *, reached: bool) -> None:
+        """Take in whether HTTP reached the server, for a turn that was handed over."""
+        self._pool.note_http(reached=reached)
+        self._act()
 
     def submit(self, request: TurnRequest) -> tuple[PoolTurn, Inbox] | None:
         """Start a turn; None if the queue is full."""
@@ -262,18 +267,11 @@ class Engine:
         socket = self._sockets.pop(connection, None)
         task = self._tasks.get(connection)
         if socket is not None:
-            closing = self._loop.create_task(self._close(socket, task, code))
+            closing = self._loop.create_task(close_and_stop(socket, task, code))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         elif task is not None and task is not asyncio.current_task():
             task.cancel()
-
-    async def _close(self, socket: WebSocket, task: asyncio.Task[None] | None, code: int) -> None:
-        try:
-            await socket.close(code)
-        finally:
-            if task is not None:
-                task.cancel()
 
     async def _run_socket(self, connection: int) -> None:
         """The life of one socket; however it ends, nobody is left waiting."""

@@ -72,6 +72,16 @@ class Portal:
             future.cancel()
             raise
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine and do not wait for it: for finalisers, also when Python is ending.
+
+        What is called later runs later; once the portal is closed nothing runs.
+        """
+        try:
+            self._begin(work)
+        except (ConfigError, RuntimeError):  # closed; or its loop ended just now
+            work.close()
+
     def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         self._leave_parent_alone()
         with self._lock:

@@ -214,3 +214,12 @@ class WebSocket:
             # aiohttp gives each message a second: a server that streams on would never end.
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._socket.close(code=self._close_code)
+
+
+async def close_and_stop(socket: WebSocket, task: asyncio.Task[None] | None, code: int) -> None:
+    """Close a socket, and then end the task that reads it."""
+    try:
+        await socket.close(code)
+    finally:
+        if task is not None:
+            task.cancel()

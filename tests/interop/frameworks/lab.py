@@ -127,17 +127,20 @@ class Bench:
         """Arguments for the SDK's clients."""
         return {"base_url": self.base_url, "api_key": "k"}
 
-    def http_client(self, library: str | None = None, *, blocking: bool = False) -> Any:
+    def http_client(
+        self, library: str | None = None, *, blocking: bool = False, **options: Any
+    ) -> Any:
         """Return what goes into ``http_client=``; None leaves the framework its own.
 
         Args:
             library: ``httpx2`` or ``httpx``; by default the one of the installed SDK.
             blocking: Whether the framework is not async.
+            **options: Those of turnwire's client that users of the framework need.
         """
         if self.way is Way.PLAIN:
             return None
         module = import_module(f"turnwire.{library or sdk_library()}")
-        client = module.Client() if blocking else module.AsyncClient()
+        client = (module.Client if blocking else module.AsyncClient)(**options)
         self.clients.append(client)
         return client
 

@@ -43,7 +43,7 @@ PARAMS: Final[Any] = {
 async def server(bench: Bench) -> AsyncIterator[dict[str, Any]]:
     """Return the arguments that say where the server is; ``client`` is all that differs."""
     http = AsyncHTTPHandler()
-    ours = bench.http_client("httpx")
+    ours = bench.http_client("httpx", replay="safe")  # LiteLLM tries nothing again by itself
     if ours is not None:
         await http.close()
         http.client = ours
@@ -54,7 +54,7 @@ async def server(bench: Bench) -> AsyncIterator[dict[str, Any]]:
 @contextmanager
 def blocking_server(bench: Bench) -> Iterator[dict[str, Any]]:
     """Return the same for code that is not async."""
-    http = HTTPHandler(client=bench.http_client("httpx", blocking=True))
+    http = HTTPHandler(client=bench.http_client("httpx", blocking=True, replay="safe"))
     yield {"api_base": bench.base_url, "api_key": "k", "client": http}
     http.close()
 

@@ -10,14 +10,11 @@ from livekit.agents import Agent, AgentSession, function_tool, llm
 from livekit.plugins.openai import responses
 from openai import AsyncOpenAI
 
-from interop.frameworks.book import Fault, task
+from interop.frameworks.book import task
 from interop.frameworks.lab import Bench, Scenario, Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-# LiveKit does not hand reasoning back, so nothing is continued after a model has reasoned.
-WITHOUT_CHAIN: Final = tuple(fault for fault in Fault if fault is not Fault.LOST_CHAIN)
 
 
 @asynccontextmanager
@@ -131,8 +128,6 @@ SCENARIOS: Final = [
         "livekit-plugins-openai",
         "responses.LLM, a model that reasons",
         chat_with_a_model_that_reasons,
-        continues=False,
-        faults=WITHOUT_CHAIN,
     ),
     Scenario("livekit-plugins-openai", "AgentSession, two tasks", session),
     Scenario(

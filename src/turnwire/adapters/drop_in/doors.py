@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.adapters.drop_in.answer import STREAM_TYPE
 from turnwire.adapters.drop_in.delegates import Delegates
-from turnwire.adapters.drop_in.drop_in import DropIn
+from turnwire.adapters.drop_in.drop_in import Delegated, DropIn
 from turnwire.adapters.drop_in.exchange import Exchange
 from turnwire.adapters.drop_in.report import Report
 from turnwire.errors import TurnwireError
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from turnwire.core.statistics import PoolStatistics
 
 _STREAM_HEADERS: Final = {"content-type": STREAM_TYPE, "cache-control": "no-store"}
-_NOT_A_CREATE: Final = "delegated: only creating a response goes over a socket"
+_NOT_A_CREATE: Final = Delegated(
+    Report(None, "delegated: only creating a response goes over a socket")
+)
 
 
 class AsyncDoor:
@@ -42,25 +44,30 @@ class AsyncDoor:
         try:
             self._drop_in.check_open()
             if not self._family.is_ours(request):
-                return await self._delegate(request, Report(None, _NOT_A_CREATE))
+                return await self._delegate(request, _NOT_A_CREATE)
             await request.aread()
             exchange = await self._drop_in.ask(self._family.asked(request))
         except TurnwireError as error:
             raise self._family.error(error, request) from error
         if not isinstance(exchange, Exchange):
-            return await self._delegate(request, exchange.report)
+            return await self._delegate(request, exchange)
         answer = exchange.answer
         if answer is not None:
-            headers = dict(answer.headers)
+            headers = {**answer.headers, "content-length": str(len(answer.body))}
             return self._family.response(
-                answer.status, headers, exchange.report, content=answer.body
+                answer.status, headers, exchange.report, stream=self._family.whole(answer.body)
             )
         stream = self._family.async_stream(exchange, request)
         return self._family.response(200, _STREAM_HEADERS, exchange.report, stream=stream)
 
-    async def _delegate(self, request: Any, report: Report) -> Any:
-        response = await self._delegates.transport(request).handle_async_request(request)
-        return self._family.delegated(response, report)
+    async def _delegate(self, request: Any, delegated: Delegated) -> Any:
+        try:
+            response = await self._delegates.transport(request).handle_async_request(request)
+        except self._family.not_reached:
+            await delegated.note_http(reached=False)
+            raise
+        await delegated.note_http(reached=True)
+        return self._family.delegated(response, delegated.report)
 
     def health(self) -> Health:
         """Say whether sockets are used."""
@@ -98,25 +105,31 @@ class Door:
         try:
             self._drop_in.check_open()
             if not self._family.is_ours(request):
-                return self._delegate(request, Report(None, _NOT_A_CREATE))
+                return self._delegate(request, _NOT_A_CREATE)
             request.read()
             exchange = self._portal.call(self._drop_in.ask(self._family.asked(request)))
         except TurnwireError as error:
             raise self._family.error(error, request) from error
         if not isinstance(exchange, Exchange):
-            return self._delegate(request, exchange.report)
+            return self._delegate(request, exchange)
         answer = exchange.answer
         if answer is not None:
-            headers = dict(answer.headers)
+            headers = {**answer.headers, "content-length": str(len(answer.body))}
             return self._family.response(
-                answer.status, headers, exchange.report, content=answer.body
+                answer.status, headers, exchange.report, stream=self._family.whole(answer.body)
             )
         stream = self._family.stream(exchange, request, self._portal)
         return self._family.response(200, _STREAM_HEADERS, exchange.report, stream=stream)
 
-    def _delegate(self, request: Any, report: Report) -> Any:
-        response = self._delegates.transport(request).handle_request(request)
-        return self._family.delegated(response, report)
+    def _delegate(self, request: Any, delegated: Delegated) -> Any:
+        try:
+            response = self._delegates.transport(request).handle_request(request)
+        except self._family.not_reached:
+            self._portal.start(delegated.note_http(reached=False))
+            raise
+        if delegated.server is not None:  # or there may be no thread yet, and none is needed
+            self._portal.start(delegated.note_http(reached=True))
+        return self._family.delegated(response, delegated.report)
 
     def health(self) -> Health:
         """Say whether sockets are used."""

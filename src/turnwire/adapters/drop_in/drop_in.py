@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from turnwire.adapters.drop_in.exchange import Exchange
     from turnwire.adapters.drop_in.options import DropInOptions
     from turnwire.core.breaker import Health
+    from turnwire.core.request import Replay
+
+_log: Final = logging.getLogger("turnwire")
 
 _MOST_SERVERS: Final = 16  # pairs of a server and a credential, each with sockets of its own
 _NOT_UNDERSTOOD: Final = "delegated: the body is no create that can be understood"
@@ -31,9 +35,21 @@ _IN_THE_BACKGROUND: Final = "delegated: a background response has no socket to c
 
 @dataclass(frozen=True, slots=True)
 class Delegated:
-    """Asked for what does not go over a socket, or not now."""
+    """Asked for what does not go over a socket, or not now.
+
+    Attributes:
+        report: How it goes instead, and why.
+        server: Where it would have gone, if sockets did not work; it wants to know whether HTTP
+            reaches the server.
+    """
 
     report: Report
+    server: Server | None = None
+
+    async def note_http(self, *, reached: bool) -> None:
+        """Say whether HTTP reached the server."""
+        if self.server is not None:
+            self.server.runtime.note_http(reached=reached)
 
 
 class DropIn:
@@ -48,6 +64,7 @@ class DropIn:
 
     def __init__(self, options: DropInOptions) -> None:
         self._options = client_options(options)
+        self._replay: Replay | None = options.get("replay")
         self._chain_bytes = options.get("chain_bytes", 128 * 2**20)
         self._ended = PoolStatistics()
         self._closed = False
@@ -90,7 +107,7 @@ class DropIn:
         exchange = server.exchange(found, asked)
         if await exchange.begin(streams=found.body.shape.streams):
             return exchange
-        return Delegated(exchange.report)
+        return Delegated(exchange.report, server)
 
     def check_open(self) -> None:
         """Refuse to go on after ``aclose``.
@@ -111,7 +128,7 @@ class DropIn:
             config = config_of(
                 {**self._options, "base_url": asked.url, "default_headers": asked.headers}
             )
-            server = self._servers[key] = Server(Runtime(config), self._chain_bytes)
+            server = self._servers[key] = Server(Runtime(config), self._chain_bytes, self._replay)
         self._servers.move_to_end(key)
         server.enter()
         return server
@@ -121,6 +138,12 @@ class DropIn:
         for key, server in self._servers.items():
             if not server.users:
                 del self._servers[key]
+                _log.warning(
+                    "requests come with more than %d sets of URL, key and headers, and each has"
+                    " sockets and chains of its own: give headers that change to nobody, or to"
+                    " the client instead of the request",
+                    _MOST_SERVERS,
+                )
                 ending = self._end(server)
                 self._closing[server] = asyncio.get_running_loop().create_task(ending)
                 return

@@ -36,6 +36,9 @@ class Family:
 
     def __init__(self, library: ModuleType) -> None:
         self.library: Any = library
+        self.not_reached: tuple[type[Exception], ...] = (
+            self.library.ConnectError, self.library.ConnectTimeout, self.library.ProxyError,
+        )  # fmt: skip
         self._async_stream = type("AsyncStream", (AsyncPieces, self.library.AsyncByteStream), {})
         self._stream = type("Stream", (Pieces, self.library.SyncByteStream), {})
 
@@ -82,6 +85,10 @@ class Family:
             extensions={REPORT: report, "http_version": b"HTTP/1.1"},
             **content,
         )
+
+    def whole(self, body: bytes) -> Any:
+        """Build the stream of an answer that is there in one piece."""
+        return self.library.ByteStream(body)
 
     def async_stream(self, exchange: Exchange, request: Any) -> Any:
         """Build the stream of an answer."""

@@ -34,6 +34,10 @@ class DropInOptions(TypedDict, total=False):
             which costs bytes (128 MiB).
         max_retries: How often a turn is sent again that the server was too busy for (0): the SDK
             on top does that.
+        max_sockets: Sockets at most to one server with one set of headers (32), of which a server
+            with lanes needs one for every 16 requests at a time.
+        replay: As a client's; by default what the SDK would send again itself is left to it, and
+            a stream that was cut off before output begins again once, as with ``safe``.
     """
 
     buffer_bytes: int
@@ -73,7 +77,7 @@ def client_options(options: DropInOptions) -> ClientOptions:
     checked_count("chain_bytes", options.get("chain_bytes", 1), least=0)
     given = {name: value for name, value in options.items() if name != "chain_bytes"}
     fixed = {"api_key": "", "organization": "", "project": "", "unanswered_calls": "send"}
-    made = cast("ClientOptions", {"max_retries": 0, **given, **fixed})
+    made = cast("ClientOptions", {"max_retries": 0, "max_sockets": 32, **given, **fixed})
     trusting = {"trust_env": False} if given.get("proxy") is None else {}
     config_of(cast("ClientOptions", {**made, **trusting, "base_url": _ANY_URL}))
     return made

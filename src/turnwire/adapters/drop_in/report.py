@@ -54,7 +54,7 @@ class Report:
         return None if self._turn is None else self._turn.model_runs
 
     def __repr__(self) -> str:
-        miss = self.chain_miss.reason if self.chain_miss is not None else None
+        miss = self.chain_miss
         return (
             f"Report(transport={self.transport!r}, transport_reason={self.transport_reason!r},"
             f" chain_miss={miss!r}, sent_bytes={self.sent_bytes}, full_bytes={self.full_bytes})"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from turnwire.adapters.drop_in.asked import Asked
     from turnwire.client.runtime import Runtime, Start
     from turnwire.core.chain_index import Found
+    from turnwire.core.request import Replay
+    from turnwire.core.request_body import Shape
 
 
 class Server:
@@ -26,10 +28,12 @@ class Server:
     Args:
         runtime: The sockets.
         chain_bytes: How much of chains may be remembered.
+        replay: The caller's policy, if there is one.
     """
 
-    def __init__(self, runtime: Runtime, chain_bytes: int) -> None:
+    def __init__(self, runtime: Runtime, chain_bytes: int, replay: Replay | None) -> None:
         self.runtime = runtime
+        self._replay: Replay | None = replay
         self.users = 0
         self._index = ChainIndex(chain_bytes)
         # Event loops of several threads may share it; and a response that is thrown away says so
@@ -67,6 +71,7 @@ class Server:
             found.items,
             transport=None,
             timeout=None,
+            replay=self._replay or _replay_of(shape),
             chain=found.chain,
             whole=found.whole,
             previous_response_id=shape.previous_response_id,
@@ -89,6 +94,17 @@ class Server:
     def chain_bytes(self) -> int:
         """What they weigh."""
         return self._index.size_bytes
+
+
+def _replay_of(shape: Shape) -> Replay:
+    """Leave to the SDK what it tries again by itself, or there would be more runs than over HTTP.
+
+    That is everything up to the first byte of a stream; after that nobody else can.
+    """
+    if not shape.streams:
+        return "never"
+    in_place = "conversation" in shape.params.fields  # what was said in there stays there
+    return lambda cut: not (cut.delivery == "writing" or cut.hosted_tools or in_place)
 
 
 def _cannot_continue(_: object) -> AsyncTurn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from turnwire.errors import TurnwireError
@@ -51,6 +50,5 @@ class Pieces:
             raise self._raised(error) from error
 
     def close(self) -> None:
-        """Stop the turn, if it has not ended."""
-        with suppress(TurnwireError):  # the transport is closed, and so is everything
-            self._portal.call(self._exchange.aclose())
+        """Stop the turn, if it has not ended; what is asked for later comes after that."""
+        self._portal.start(self._exchange.aclose())  # may be called while Python is ending
