@@ -198,6 +198,14 @@ def test_an_edit_says_where() -> None:
     assert (miss.reason, miss.index) == ("history_changed", 1)
 
 
+def test_what_only_begins_like_another_chain_is_a_new_one() -> None:
+    story = Story()
+    story.turn([user("system"), user("q")], said("a", 1))
+    found = story.find([user("system"), user("other")])
+    composed = story.compose(found)
+    assert (composed.miss, len(composed.items)) == (None, 2)
+
+
 def test_a_history_that_is_written_anew_is_known_by_its_items() -> None:
     story = Story()
     story.turn([user("q"), user("r")], said("a", 1))

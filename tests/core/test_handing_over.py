@@ -41,6 +41,28 @@ def test_a_refused_upgrade_hands_over_and_says_why() -> None:
     assert both.model_runs == 0
 
 
+def test_its_caller_says_whether_http_gets_there() -> None:
+    both = pair()
+    for reached, state in ((True, "open"), (False, "open")):  # proven once, it stays proven
+        asked = ask(both)
+        for dialing in both.dialing[:1]:
+            both.refuse(dialing, 426, b"")
+        assert is_handed_over(asked)
+        both.pool.note_http(reached=reached)
+        assert both.pool.health(both.clock.now).state == state
+
+
+def test_what_http_does_not_reach_either_is_asked_over_a_socket_again() -> None:
+    both = pair()
+    for dials in (1, 2):
+        asked = ask(both)
+        both.refuse(both.dialing[0], 503, b"")
+        assert is_handed_over(asked)
+        both.pool.note_http(reached=False)
+        assert both.pool.health(both.clock.now).state == "closed"
+        assert both.pool.statistics().dials == dials
+
+
 def test_on_a_socket_it_is_a_turn_like_any_other() -> None:
     both = Pair()
     asked = ask(both)

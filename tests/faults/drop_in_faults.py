@@ -98,4 +98,20 @@ DROP_IN_FAULTS = (
         "two model runs for one request",
         "core",
     ),
+    Fault(
+        "nobody hears that HTTP does not work either",
+        "pool.py",
+        "            self._state.log(breaker.unreachable())\n",
+        "            breaker.reached()\n",
+        "a server that was down for a second is asked over HTTP for minutes",
+        "core",
+    ),
+    Fault(
+        "a new chain counts as a change of another one",
+        "chain_index.py",
+        "best.fork() if best is not None and _holds_an_answer(body.items) else Chain()\n",
+        "best.fork() if best is not None else Chain()\n",
+        "misses that are none",
+        "core",
+    ),
 )
