@@ -257,3 +257,14 @@ def test_a_terminal_event_may_have_any_name() -> None:
         ("response.cancelled", "failed"),
     ]
     assert (ends[1].event["response"]["status"], ends[1].event["response"]["x"]) == ("cancelled", 1)
+
+
+def test_reasoning_may_show_nothing_at_all() -> None:
+    made = planned(item(type="reasoning", summary=[]))
+    assert names(made) == [
+        CREATED,
+        PROGRESS,
+        "response.output_item.added",
+        "response.output_item.done",
+        COMPLETED,
+    ]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from turnwire.testing import Create, Turns, answer, call, close, completed, deltas, error
+from turnwire.testing import Create, Peer, Turns, answer, call, close, completed, deltas, error
 
 if TYPE_CHECKING:
     from turnwire.testing import Step
@@ -99,3 +99,9 @@ def test_a_create_too_many_is_a_failure() -> None:
     script(create())
     with pytest.raises(AssertionError, match="Create 2 arrived, but the script has 1 turns"):
         script(create())
+
+
+def test_a_list_is_no_script() -> None:
+    steps: Any = [answer("Hi")]
+    with pytest.raises(TypeError, match="a function from a create to its steps"):
+        Peer(steps)

@@ -95,6 +95,11 @@ class Peer:
         clock: Clock | None = None,
         max_message_bytes: int = 16 * 2**20,  # as met in the field: docs/protocol/limits.md
     ) -> None:
+        if not callable(script):
+            raise TypeError(
+                "a script is a function from a create to its steps, such as `lambda _: [answer()]`;"
+                f" not {type(script).__name__}"
+            )
         behaviour = Behaviour(
             script=script,
             warm_up=warm_up,
