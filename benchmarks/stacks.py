@@ -235,7 +235,7 @@ class OpenaiSse:
         return count, timer.laps
 
 
-class OpenaiHttp:
+class OpenaiHttp(OpenaiSse):
     """The official SDK over HTTP, with a history of dicts: the least that the SDK does itself."""
 
     async def open(self, base_url: str) -> None:
@@ -247,9 +247,6 @@ class OpenaiHttp:
 
     def _http_client(self) -> Any:
         return None
-
-    async def burst(self) -> int:
-        raise NotImplementedError("its bursts are those of openai-sse")
 
     async def rollout(self, turns: int) -> Rollout:
         history: list[Any] = [{"role": "user", "content": QUESTION}]
