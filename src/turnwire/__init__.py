@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from turnwire.client.aio import AsyncClient, AsyncResponses
     from turnwire.client.blocking import Client, Responses
     from turnwire.client.blocking_chain import Chain, Turn
+    from turnwire.client.blocking_steer import Steer
     from turnwire.client.chain import AsyncChain
     from turnwire.client.options import ClientOptions
     from turnwire.client.socket import Connection, connect
+    from turnwire.client.steering import AsyncSteer
     from turnwire.client.tools import FunctionTool, tool
     from turnwire.client.turn import AsyncTurn
     from turnwire.core.backoff import Backoff
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
         RateLimited,
         RequestTooLarge,
         SlowConsumer,
+        SteerError,
+        SteerFailed,
+        SteerUnknown,
         ToolLoopLimit,
         TransportError,
         TurnError,
@@ -65,6 +70,7 @@ __all__ = [
     "AsyncChain",
     "AsyncClient",
     "AsyncResponses",
+    "AsyncSteer",
     "AsyncTurn",
     "AuthenticationError",
     "Backoff",
@@ -96,6 +102,10 @@ __all__ = [
     "Response",
     "Responses",
     "SlowConsumer",
+    "Steer",
+    "SteerError",
+    "SteerFailed",
+    "SteerUnknown",
     "ToolLoopLimit",
     "TransportError",
     "Turn",
@@ -117,9 +127,11 @@ _HOMES = {
     "turnwire.client.aio": ("AsyncClient", "AsyncResponses"),
     "turnwire.client.blocking": ("Client", "Responses"),
     "turnwire.client.blocking_chain": ("Chain", "Turn"),
+    "turnwire.client.blocking_steer": ("Steer",),
     "turnwire.client.chain": ("AsyncChain",),
     "turnwire.client.options": ("ClientOptions",),
     "turnwire.client.socket": ("Connection", "connect"),
+    "turnwire.client.steering": ("AsyncSteer",),
     "turnwire.client.tools": ("FunctionTool", "tool"),
     "turnwire.client.turn": ("AsyncTurn",),
     "turnwire.core.backoff": ("Backoff",),
@@ -143,6 +155,9 @@ _HOMES = {
         "RateLimited",
         "RequestTooLarge",
         "SlowConsumer",
+        "SteerError",
+        "SteerFailed",
+        "SteerUnknown",
         "ToolLoopLimit",
         "TransportError",
         "TurnError",

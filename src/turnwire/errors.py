@@ -22,6 +22,9 @@
     │   ├── ContextTooLong
     │   ├── RequestTooLarge
     │   └── TurnInterrupted           cut off before its terminal event: .partial
+    ├── SteerError                    .response_id .input: what was said to a running turn
+    │   ├── SteerFailed               .code: it does not count
+    │   └── SteerUnknown              nobody knows whether it counts
     ├── ToolLoopLimit                 .response: `max_turns` were not enough
     ├── SlowConsumer                  .limit_bytes .response_id .delivery .partial
     └── QueueFull                     .limit_bytes
@@ -54,6 +57,9 @@ __all__ = [
     "RateLimited",
     "RequestTooLarge",
     "SlowConsumer",
+    "SteerError",
+    "SteerFailed",
+    "SteerUnknown",
     "ToolLoopLimit",
     "TransportError",
     "TurnError",
@@ -195,8 +201,8 @@ class TurnError(TurnwireError):
         param: The parameter that the server complained about, or None.
         response_id: Id of the response, if one had been created.
         headers: Headers that came inside the error event.
-        delivery: How far the turn had come: ``queued``, ``writing``, ``accepted``, ``output`` or
-            ``terminal``.
+        delivery: How far the turn had come: ``queued``, ``writing``, ``accepted``, ``output``,
+            ``steering`` or ``terminal``.
         retryable: True if the same turn may succeed later: 408, 409, 429, 5xx and overload codes.
         partial: What had arrived before, or None.
     """
@@ -251,6 +257,56 @@ class TurnInterrupted(TurnError):
     """
 
     last_sequence_number: int | None = None
+
+
+class SteerError(TurnwireError):
+    """What was said to a running turn did not reach the model, as far as is known.
+
+    The turn itself goes on.
+
+    Attributes:
+        response_id: The response that it was sent to, or None if it was not sent.
+        input: What was said, as messages, to be said again if need be.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        response_id: str | None = None,
+        input: list[dict[str, Any]] | None = None,  # noqa: A002  # the SDK's name
+    ) -> None:
+        super().__init__(message)
+        self.response_id = response_id
+        self.input = input or []
+
+
+class SteerFailed(SteerError):
+    """It does not count: the server gave it back, or it was not sent.
+
+    Attributes:
+        code: The server's code, such as ``steering_not_supported``, ``response_already_completed``
+            or ``too_many_pending_steers``; or, where turnwire itself gives it back,
+            ``response_not_active`` or ``response_not_continued``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        response_id: str | None = None,
+        input: list[dict[str, Any]] | None = None,  # noqa: A002  # the SDK's name
+    ) -> None:
+        super().__init__(message, response_id=response_id, input=input)
+        self.code = code
+
+
+class SteerUnknown(SteerError):
+    """The connection was lost, or the server said nothing in time: it may count, or not.
+
+    Look at what the model said next before you say it again.
+    """
 
 
 class ToolLoopLimit(TurnwireError):

@@ -42,6 +42,8 @@ CODES = [
     (errors.RequestTooLarge("x"), ExitCode.TURN_FAILED),
     (errors.ToolLoopLimit("x", response=Response()), ExitCode.TURN_FAILED),
     (errors.ProtocolError("x"), ExitCode.TURN_FAILED),
+    (errors.SteerFailed("x"), ExitCode.TURN_FAILED),
+    (errors.SteerUnknown("x"), ExitCode.TURN_FAILED),
     (errors.SlowConsumer("x", limit_bytes=1), ExitCode.TURN_FAILED),
     (errors.QueueFull("x", limit_bytes=1), ExitCode.TURN_FAILED),
 ]
@@ -53,7 +55,7 @@ def test_every_error_has_its_code(error: errors.TurnwireError, code: ExitCode) -
 
 
 def test_no_error_is_forgotten() -> None:
-    never_raised = {"TurnwireError", "TransportError"}
+    never_raised = {"SteerError", "TurnwireError", "TransportError"}
     assert {type(error).__name__ for error, _ in CODES} == {*errors.__all__} - never_raised
 
 

@@ -19,7 +19,7 @@ from turnwire.testing import drop, wait
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from turnwire import Chain, Turn
+    from turnwire import Chain, Steer, Turn
     from turnwire.testing import Gate, Step
 
 # For scenarios about errors: one socket, one try, and what went wrong is what the caller sees.
@@ -91,6 +91,9 @@ class WrappedChain:
     def fork(self) -> WrappedChain:
         return WrappedChain(self._chain.fork(), self._threads)
 
+    def steer(self, *given: Any) -> WrappedSteer:
+        return WrappedSteer(self._chain.steer(*given), self._threads)
+
     def turn(self, *given: Any, **named: Any) -> WrappedTurn:
         return WrappedTurn(self._chain.turn(*given, **named), self._threads)
 
@@ -108,6 +111,9 @@ class WrappedTurn:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._turn, name)
+
+    def steer(self, *given: Any) -> WrappedSteer:
+        return WrappedSteer(self._turn.steer(*given), self._threads)
 
     def continue_from_partial(self, *given: Any) -> WrappedTurn:
         return WrappedTurn(self._turn.continue_from_partial(*given), self._threads)
@@ -150,6 +156,21 @@ class WrappedTurn:
 
     async def next_batch(self) -> Any:
         return await self._threads.run(self._turn.next_batch)
+
+
+class WrappedSteer:
+    def __init__(self, steer: Steer, threads: Threads) -> None:
+        self._steer = steer
+        self._threads = threads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._steer, name)
+
+    def __repr__(self) -> str:
+        return repr(self._steer)
+
+    async def wait(self) -> Any:
+        return await self._threads.run(self._steer.wait)
 
 
 async def _next(threads: Threads, iterator: Any) -> Any:

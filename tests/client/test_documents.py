@@ -12,7 +12,18 @@ import pytest
 
 import turnwire.errors
 from turnwire.core.chain import MissReason
-from turnwire.testing import Create, Peer, Step, answer, call
+from turnwire.testing import (
+    Create,
+    Gate,
+    Peer,
+    Steer,
+    SteerStep,
+    Step,
+    accept,
+    answer,
+    call,
+    wait,
+)
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -65,6 +76,38 @@ async def test_the_snippets_of_a_page_run(
 
 
 @pytest.mark.io
+async def test_the_snippets_about_steering_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates: list[Gate] = []
+
+    def write(create: Create) -> list[Step]:
+        if create.steered:
+            return [answer("By train.")]
+        gates.append(Gate())
+        held = wait(gates[-1], after="response.output_text.delta")
+        return [answer("By plane."), held, answer("And so on.")]
+
+    def hear(_: Steer) -> list[SteerStep]:
+        gates[-1].open()
+        return [accept()]
+
+    snippets = blocks(DOCS / "howto" / "steering.md")
+    async with Peer(write, steer=hear) as peer:
+        monkeypatch.setenv("OPENAI_BASE_URL", peer.base_url)
+        names: dict[str, Any] = {"__name__": "steering", "turnwire": turnwire}
+        for snippet in snippets:
+            waiting = eval(snippet, names)  # our own page
+            if inspect.isawaitable(waiting):
+                await waiting
+        assert (len(snippets), peer.refusals) == (2, [])
+    shown = capsys.readouterr().out
+    assert "By plane." in shown
+    assert "committed ['incomplete', 'completed']" in shown
+    assert "By train. committed" in shown
+
+
+@pytest.mark.io
 async def test_the_tests_of_the_page_about_testing_pass() -> None:
     names: dict[str, Any] = {"__name__": "testing"}
     for snippet in blocks(DOCS / "howto" / "testing.md"):
@@ -86,7 +129,7 @@ def test_the_reference_draws_the_tree_of_the_errors() -> None:
 def test_the_reference_explains_every_error() -> None:
     page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    groups = {"TransportError", "TurnwireError"}
+    groups = {"SteerError", "TransportError", "TurnwireError"}
     assert set(turnwire.errors.__all__) - explained == groups
 
 

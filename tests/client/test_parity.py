@@ -14,6 +14,7 @@ TWINS = [
     (turnwire.AsyncResponses, turnwire.Responses),
     (turnwire.AsyncChain, turnwire.Chain),
     (turnwire.AsyncTurn, turnwire.Turn),
+    (turnwire.AsyncSteer, turnwire.Steer),
 ]
 OTHER_NAMES = {
     "aclose": "close",
@@ -28,10 +29,11 @@ twins = pytest.mark.parametrize(("coloured", "plain"), TWINS, ids=lambda cls: cl
 
 
 def members(cls: type) -> dict[str, Any]:
-    """Return a class's own public members, under their blocking names."""
+    """Return a class's public members, ours that it inherits included, by their blocking names."""
     return {
         OTHER_NAMES.get(name, name): member
-        for name, member in vars(cls).items()
+        for base in reversed(cls.__mro__[:-1])
+        for name, member in vars(base).items()
         if name in SPECIAL or not name.startswith("_")
     }
 

@@ -105,6 +105,7 @@ def test_every_failure_has_a_cause() -> None:
         FailureKind.SLOW_CONSUMER,
         FailureKind.CLOSED,
         FailureKind.HANDED_OVER,
+        FailureKind.STEER,
         FailureKind.SERVER,
     }
     assert set(FailureKind) - ours == set(_CAUSE_OF_KIND)

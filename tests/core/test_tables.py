@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from turnwire.core import breaker, connection, lane, turn
+from turnwire.core import breaker, connection, lane, served_steer, steer, turn
 from turnwire.core.breaker import BreakerSignal, BreakerState
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.lane import LaneSignal, LaneState
 from turnwire.core.machine import IllegalTransition, advance
 from turnwire.core.recovery import RULES, Cause, Delivery, Home, Recovery, Situation, decide
+from turnwire.core.served_steer import ServedSteerSignal, ServedSteerState
+from turnwire.core.steer import ENDED, SteerSignal, SteerState
 from turnwire.core.turn import TERMINAL_STATES, TurnSignal, TurnState
 
 TABLES: dict[str, Any] = {
@@ -20,12 +22,16 @@ TABLES: dict[str, Any] = {
     "lane": (lane.TRANSITIONS, LaneState, LaneSignal),
     "connection": (connection.TRANSITIONS, ConnectionState, ConnectionSignal),
     "breaker": (breaker.TRANSITIONS, BreakerState, BreakerSignal),
+    "steer": (steer.TRANSITIONS, SteerState, SteerSignal),
+    "served steer": (served_steer.TRANSITIONS, ServedSteerState, ServedSteerSignal),
 }
 TERMINAL = {
     "turn": TERMINAL_STATES,
     "lane": set(),  # a lane lives as long as its socket
     "connection": {ConnectionState.CLOSED},
     "breaker": set(),  # it outlives every socket
+    "steer": ENDED,
+    "served steer": {ServedSteerState.COMMITTED, ServedSteerState.FAILED},
 }
 
 
@@ -79,8 +85,30 @@ def test_a_turn_becomes_visible_and_never_less_so() -> None:
         )
     }
     for (before, signal), after in turn.TRANSITIONS.items():
+        if before is TurnState.STEERING:
+            continue  # what has become visible was another response
         if after in rank and signal is not TurnSignal.REQUEUE:
             assert rank[after] >= rank[before]
+
+
+def test_a_steer_that_was_not_sent_is_not_heard_and_not_lost() -> None:
+    ways = {signal for (state, signal) in steer.TRANSITIONS if state is SteerState.WAITING}
+    assert ways == {SteerSignal.SUBMIT, SteerSignal.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("signal", "outcome"),
+    [
+        (SteerSignal.COMMIT, SteerState.COMMITTED),
+        (SteerSignal.FAIL, SteerState.FAILED),
+        (SteerSignal.LOSE, SteerState.UNKNOWN),
+    ],
+)
+def test_a_steer_that_was_sent_can_end_in_each_way_wherever_it_is(
+    signal: SteerSignal, outcome: SteerState
+) -> None:
+    sent = set(SteerState) - ENDED - {SteerState.WAITING}
+    assert {steer.TRANSITIONS[state, signal] for state in sent} == {outcome}
 
 
 @pytest.mark.parametrize("signal", [ConnectionSignal.LOST, ConnectionSignal.CLOSE])

@@ -77,8 +77,8 @@ FAULTS = (
     Fault(
         "an incomplete response is continued",
         "endings.py",
-        "    if signal is TurnSignal.COMPLETE and response.id:\n",
-        "    if response.id:\n",
+        "    if verdict.signal is TurnSignal.COMPLETE and verdict.response.id:\n",
+        "    if verdict.response.id:\n",
         "the chain goes on from a response that the server may not have kept",
     ),
     Fault(
@@ -162,9 +162,8 @@ FAULTS = (
     ),
     Fault(
         "a drained lane's response is not remembered",
-        "endings.py",
-        "        _remember(turn, lane, turn.snapshot.final(event).id,"
-        " failed=signal is TurnSignal.FAIL)\n",
+        "draining.py",
+        "    endings.remember(turn, lane, response.id, failed=failed)\n",
         "",
         "after a cancel the chain names a response that the lane no longer holds",
     ),
@@ -292,9 +291,9 @@ FAULTS = (
     ),
     Fault(
         "the end of a socket's life ends the turn that was abandoned there",
-        "endings.py",
-        "is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):",
-        "is TurnSignal.FAIL and turn.id == 0:",
+        "draining.py",
+        "        if endings.is_about_the_socket(lane, failure):\n",
+        "        if turn.id == 0:\n",
         "the lane is used again while its turn goes on, and answers are late by one question",
     ),
     Fault(
@@ -343,8 +342,8 @@ FAULTS = (
     Fault(
         "events do not name their lane",
         "serving.py",
-        "        self._reply(numbered, turn.lane.name)\n",
-        "        self._reply(numbered, None)\n",
+        "        self._reply(target.number(event), target.lane)\n",
+        "        self._reply(target.number(event), None)\n",
         "clients cannot tell which turn an event belongs to",
     ),
     Fault(
@@ -357,8 +356,8 @@ FAULTS = (
     Fault(
         "a drained socket stays open",
         "serving.py",
-        "        self._start_ready(now)\n        self._close_if_drained()\n",
-        "        self._start_ready(now)\n",
+        "            self._succeed(turn, *successor, now)\n        self._close_if_drained()\n",
+        "            self._succeed(turn, *successor, now)\n",
         "a graceful shutdown never ends",
     ),
 )

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 from drop_in_faults import DROP_IN_FAULTS
 from recovery_faults import RECOVERY_FAULTS
+from serving_steer_faults import SERVING_STEER_FAULTS
+from steering_faults import STEERING_FAULTS
 
 from faults import FAULTS
 
@@ -31,6 +33,10 @@ ROOT = Path(__file__).parents[2]
 CORE = Path("src") / "turnwire" / "core"
 TIMEOUT = 600.0  # seconds for one mistake; the tests take an eighth of it, on a quiet machine
 AT_ONCE = 2
+
+PROPERTIES = ("test_pool", "test_serving", "test_serving_steers")
+# Pool tests cannot see what is wrong with these, or see it late.
+SERVERS_HALF = ("lane.py", "serving.py", "serving_steers.py", "steer_input.py")
 
 _NAMED = re.compile(r"InvariantBroken: <([^>]*)>")
 _FAILED = re.compile(r"^FAILED tests/core/test_\w+\.py::(\w+)", re.MULTILINE)
@@ -61,12 +67,12 @@ def run_copy(fault: Fault | None) -> tuple[bool, str]:
 
 def run_tests(copy: Path, fault: Fault | None) -> tuple[bool, str]:
     """Run pytest in a copy; what is wrong with the server's half is looked for there first."""
-    tests = ["tests/properties/test_pool.py", "tests/properties/test_serving.py"]
+    tests = [f"tests/properties/{name}.py" for name in PROPERTIES]
     if fault is None:
         tests.append("tests/core")
     elif fault.tests == "core":
         tests = ["tests/core"]
-    elif fault.file in ("lane.py", "serving.py"):
+    elif fault.file in SERVERS_HALF:
         tests.reverse()
         tests.append("tests/core")
     else:
@@ -100,7 +106,13 @@ def reason(output: str) -> str:
 
 def main(words: list[str]) -> int:
     """Run the table; 0 if every mistake was caught."""
-    everything = (*FAULTS, *RECOVERY_FAULTS, *DROP_IN_FAULTS)
+    everything = (
+        *FAULTS,
+        *RECOVERY_FAULTS,
+        *DROP_IN_FAULTS,
+        *STEERING_FAULTS,
+        *SERVING_STEER_FAULTS,
+    )
     chosen = [each for each in everything if not words or any(word in each.name for word in words)]
     if not chosen:
         print(f"No mistake's name has one of the words {words}.")

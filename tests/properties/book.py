@@ -73,6 +73,10 @@ class Asked:
     fetches: int = 0
     whole_answer: Json | None = None  # that of a GET, if it may end the turn
     cancelled: bool = False
+    steered: bool = False  # something was said to it, or heard by it
+    given_up: bool = False  # nothing was heard of a steer
+    before: int = 0  # items of its history
+    tail: list[Json] | None = None  # what its response heard beyond the history
     finish: Finish | None = None
 
     def __repr__(self) -> str:
@@ -115,7 +119,7 @@ class Asked:
     @property
     def may_repeat(self) -> bool:
         """Whether it may be run once more after a loss."""
-        if self.repeated or self.has_seen or self.stranded:
+        if self.repeated or self.has_seen or self.stranded or self.steered:
             return False
         if self.replay == "always" or not self.generates:
             return True
@@ -125,7 +129,9 @@ class Asked:
     @property
     def perhaps_run(self) -> int:
         """How often the model may have run for it, as far as its caller can be told."""
-        return sum(run.generates and not (run.clean and run.recovered) for run in self.runs)
+        return sum(
+            (run.generates and not (run.clean and run.recovered)) + run.phases for run in self.runs
+        )
 
 
 @dataclass

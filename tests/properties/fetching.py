@@ -12,7 +12,7 @@ from hypothesis.stateful import precondition, rule
 
 from properties.invariants import require
 from properties.losses import CLOSE_CODES
-from properties.voice import Voice
+from properties.steering import Steering
 from properties.way import flip, pick
 from turnwire.core.failure import CloseInfo
 
@@ -30,7 +30,7 @@ ANSWERS = (
 SAID = (("created",), ("created", "item"), ("in progress", "delta"), ("item", "item", "delta"))
 
 
-class Fetching(Voice):
+class Fetching(Steering):
     """Stored responses."""
 
     @precondition(lambda self: self.audible)
@@ -91,6 +91,7 @@ class Fetching(Voice):
     def _owner(self, run: Run) -> Asked:
         asked = self._asked(run)
         require("a GET is for a turn that waits for it", asked.live and asked.fetching, asked)
+        require("a response that may have a successor is not fetched", not run.in_doubt, asked)
         return asked
 
     def _stream_from(self, exchange: int, run: Run, how: str) -> None:
@@ -99,7 +100,7 @@ class Fetching(Voice):
         require("it asks for what comes next", after == run.log[asked.heard - 1]["sequence_number"])
         ended, run.ended = run.ended, None
         self.service.fetch(exchange)
-        start = 0 if how == "events from the beginning" else asked.heard
+        start = run.base if how == "events from the beginning" else asked.heard
         if how == "events with a gap":
             if asked.heard + 1 >= len(run.log):
                 run.ended = ended

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from properties.book import Head
 from properties.invariants import require
 from properties.messages import is_whole
+from properties.steers import heard_by, note_given_up
 from turnwire.core.failure import FailureKind
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def note_end(ledger: Ledger, asked: Asked, finish: Finish) -> None:
     run = asked.last
     if run is not None and finish.failure is not None and finish.failure.kind in ITS_OWN_FAULT:
         run.recovered |= run.leave  # it went on, and then met its own end
+    if run is not None and run.between is not None:
+        note_given_up(ledger, asked, run, finish)
     ended_well = run is not None and run.ended in ("completed", "incomplete") and run.told_end
     if asked.cancelled:
         require("a cancelled turn has no failure", finish.failure is None)
@@ -57,6 +60,5 @@ def _remember(asked: Asked, run: Run | None) -> None:
         return
     history.head = None
     if run.ended in ("completed", "incomplete") and run.told_end and not asked.cancelled:
-        kept = asked.items if asked.whole else [*history.items, *asked.items]
-        history.items = [*kept, *(output.terminal for output in run.output)]
+        history.items = [*heard_by(asked), *(output.terminal for output in run.output)]
         history.head = Head(run) if run.ended == "completed" else None

@@ -25,7 +25,7 @@ def check_counts(ledger: Ledger) -> None:
     active = written + sum(map(len, ledger.outbox.values())) + len(ledger.exchanges)
     wanted = {
         "sockets": len(service.sockets) + len(ledger.dialing),
-        "queued_bytes": sum(asked.weight for asked in ledger.waiting),
+        "queued_bytes": ledger.queued_bytes,
     }
     found = {name: getattr(shown, name) for name in wanted}
     require("the gauges are right", found == wanted, found, wanted)
@@ -75,6 +75,9 @@ def _due_for(ledger: Ledger, asked: Asked) -> Iterator[float]:
     elif run.unread:
         if limits.first_event is not None:
             yield asked.written_at + limits.first_event
+    elif run.between is not None:
+        if limits.first_event is not None:
+            yield run.between_at + limits.first_event
     elif limits.progress is not None and socket is not None:
         yield socket.heard_at + limits.progress
 

@@ -51,8 +51,17 @@ class Lanes:
     def waiting(self) -> list[Create]:
         return [create for queue in self.lanes.values() for create in queue]
 
-    def refusal(self, message: Json, size: int, *, draining: bool) -> tuple[str, bool] | None:
-        """Return the code of the error that answers a create, and whether it names the lane."""
+    def refusal(
+        self, message: Json, size: int, *, draining: bool, more: int = 0
+    ) -> tuple[str, bool] | None:
+        """Return the code of the error that answers a create, and whether it names the lane.
+
+        Args:
+            message: The create.
+            size: Its bytes.
+            draining: True if no new turns are taken.
+            more: Bytes that wait besides creates.
+        """
         name = message.get("stream_id")
         if name is not None and name not in list(self.names):
             good = isinstance(name, str) and 0 < len(name) <= 256
@@ -63,9 +72,12 @@ class Lanes:
                 return "websocket_stream_limit_reached", True
         if draining:
             return "websocket_connection_limit_reached", name is not None
-        if sum(create.size for create in self.waiting) + size > self.queue_bytes:
+        if not self.has_room(size + more):
             return "websocket_queue_full", name is not None
         return None
+
+    def has_room(self, size: int) -> bool:
+        return sum(create.size for create in self.waiting) + size <= self.queue_bytes
 
     def take(self, message: Json, size: int) -> Create:
         self.created += 1
@@ -90,9 +102,18 @@ class Lanes:
 
     def end(self, create: Create, response_id: str | None) -> str | None:
         """End a turn, with a response or with an error; return what is held no longer."""
+        forgotten = self.keep(create, response_id)
+        self.free(create)
+        return forgotten
+
+    def free(self, create: Create) -> None:
+        """Let the next create of a lane wait for a place."""
         del self.running[create.lane]
         if self.lanes[create.lane]:
             self.heads.append(create.lane)
+
+    def keep(self, create: Create, response_id: str | None) -> str | None:
+        """Remember the response of a turn for its lane; return what is held no longer."""
         old = self.latest.get(create.lane)
         if response_id is not None:
             self.latest[create.lane] = response_id

@@ -18,6 +18,7 @@ from properties.gauges import LATE, check_counts, check_deadline, check_sockets
 from properties.invariants import require
 from properties.messages import check_message, check_order, check_resend
 from properties.service import Get, Run, Service, is_output
+from properties.steers import check_steers, note_lost, note_moved, note_sent
 from turnwire.core.actions import (
     Close,
     Deliver,
@@ -30,6 +31,7 @@ from turnwire.core.actions import (
     Restart,
     Send,
     SignIn,
+    Steered,
 )
 from turnwire.core.failure import CloseInfo
 from turnwire.core.history import HistoryItem
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from properties.book import History
     from properties.items import Json
     from properties.service import Socket
+    from properties.steers import Said
     from turnwire.core.actions import Action
     from turnwire.core.settings import PoolSettings
     from turnwire.events import Event
@@ -73,6 +76,7 @@ class Ledger:
         self.exchanges: set[int] = set()
         self.asked: dict[str, Asked] = {}
         self.by_number: dict[int, Asked] = {}
+        self.said: dict[int, Said] = {}
         self.gone: list[int] = []  # connections that are closed: something may still come
         self.left_alone_until = 0.0  # after a dial that failed
         self.shunned_until = 0.0  # sockets, by `auto` turns
@@ -94,6 +98,15 @@ class Ledger:
             for asked in self.live
             if not asked.fetching and (asked.last is None or not asked.last.wired)
         ]
+
+    @property
+    def queued_bytes(self) -> int:
+        said = [said.weight for said in self.said.values() if said.state == "waiting"]
+        return sum(asked.weight for asked in self.waiting) + sum(said)
+
+    def has_room(self, weight: int) -> bool:
+        queued = self.queued_bytes
+        return not queued or queued + weight <= self.settings.queue_bytes
 
     def before(self, asked: Asked) -> list[Asked]:
         """Return the turns of the same chain that have to end first."""
@@ -128,8 +141,7 @@ class Ledger:
             deadlines=deadlines,
         )
         weight = len(encode(params)) - 2 + sum(len(encode(item)) for item in items)
-        queued = sum(asked.weight for asked in self.waiting)
-        fits = not self.waiting or queued + weight <= self.settings.queue_bytes
+        fits = self.has_room(weight)
         turn = self.pool.submit(request, self.now)
         require("queue bytes: a turn is taken if and only if it fits", (turn is not None) is fits)
         if turn is None:
@@ -172,6 +184,7 @@ class Ledger:
             run = asked.last
             if run is not None and run.ended is not None:
                 run.recovered = True
+        check_steers(self)
         check_counts(self)
         check_deadline(self)
         check_sockets(self)
@@ -195,10 +208,12 @@ class Ledger:
         self.pool.received(connection, data, self.now)
 
     def _do(self, action: Action, batch: Batch) -> Callable[[], None] | None:
-        batch.others += not isinstance(action, Deliver | Restart | Finish | Close | Log)
+        batch.others += not isinstance(action, Deliver | Restart | Finish | Close | Log | Steered)
         match action:
             case Dial(connection):
                 self._dial(connection)
+            case Send(connection, number, data) if number in self.said:
+                return note_sent(self, self.said[number], connection, data)
             case Send(connection, number, data):
                 return self._send(self._owner(number), connection, data)
             case Ping(connection):
@@ -229,6 +244,8 @@ class Ledger:
                 asked = self._owner(number)
                 note_end(self, asked, action)
                 batch.finished.append(asked)
+            case Steered(number, ended):
+                note_moved(self, number, ended=ended)
             case _:
                 pass
 
@@ -262,6 +279,7 @@ class Ledger:
         for run in self.outbox.pop(connection, ()):
             run.wired, run.ended = False, "lost"  # for all that the pool knows
         self.service.closed(connection)
+        note_lost(self, connection)
         self.exchanges.discard(connection)
         self.pings = [each for each in self.pings if each != connection]
         self.gone.append(connection)

@@ -68,7 +68,7 @@ class Losses(Way):
     def _can_be_fetched(self, asked: Asked, run: Run) -> bool:
         named = any("response" in event for event in run.log[: asked.heard])
         wanted = self.ledger.settings.resume and run.stored and run.generates
-        return wanted and named and asked.fetches < MOST_FETCHES
+        return wanted and named and not run.in_doubt and asked.fetches < MOST_FETCHES
 
     def judge(self, fate: Fate, batch: Batch) -> None:
         """Compare what became of a turn with what may."""
@@ -262,6 +262,7 @@ class Losses(Way):
             failure = asked.finish.failure if asked.finish else None
             stays = asked.last is run and run.wired
             own_limit = failure is not None and failure.kind in TIMEOUTS
+            own_limit |= asked.given_up
             require("time loses no turn whose socket answers", stays or own_limit, asked, batch)
 
     @rule(how=st.sampled_from(TROUBLE), which=pick)

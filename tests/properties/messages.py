@@ -60,9 +60,11 @@ def check_message(ledger: Ledger, asked: Asked, message: Json, connection: int |
 
 def _intended(ledger: Ledger, asked: Asked) -> Context:
     """Return what the caller wants the model to see: its history and the new items."""
+    history = asked.history.items if asked.history else []
+    kept = ledger.service.kept.get(asked.link) if asked.link else None
+    asked.before = len(kept.context) if kept else len(history)
     if asked.history is not None and not asked.whole:
         return context([*asked.history.items, *asked.items])
-    kept = ledger.service.kept.get(asked.link) if asked.link else None
     return (kept.context if kept else ()) + context(asked.items)
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from properties.invariants import require
 from properties.items import Context, Json, Output, context
+from properties.steers import take_along
+
+if TYPE_CHECKING:
+    from properties.steers import Said
 
 LIFECYCLE = ("response.created", "response.in_progress")
 SHAPE = ("model", "tools")  # parameters that shape what a response means to the next one
@@ -20,7 +24,8 @@ SHAPE = ("model", "tools")  # parameters that shape what a response means to the
 
 def is_output(kind: str) -> bool:
     """Say whether an event of that type shows something to a caller."""
-    return kind.startswith("response.") and kind not in (*LIFECYCLE, "response.failed")
+    quiet = kind in (*LIFECYCLE, "response.failed") or kind.startswith("response.steer.")
+    return kind.startswith("response.") and not quiet
 
 
 @dataclass
@@ -62,6 +67,13 @@ class Run:
     leave: bool = False  # what it said allows to write the turn again
     recovered: bool = False  # its turn went on after it
     before: tuple[bool, bool] = (False, False)  # of its turn: repeated, restarted
+    steers: list[Said] = field(default_factory=list["Said"])  # what was said to it
+    took: list[Said] = field(default_factory=list["Said"])  # what waited for it, before its input
+    between: str | None = None  # how its response ended, while a successor may follow
+    between_at: float = -1.0
+    phases: int = 0  # responses before the present one
+    base: int = 0  # how much of the log they take
+    past: list[Output] = field(default_factory=list[Output])  # and their output
 
     @property
     def mark(self) -> str:
@@ -70,6 +82,17 @@ class Run:
     @property
     def parent(self) -> str | None:
         return self.message.get("previous_response_id")
+
+    @property
+    def undecided(self) -> list[Said]:
+        return [said for said in self.steers if said.state in ("submitted", "accepted")]
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody could tell, were it cut off now, if its response has a successor."""
+        return self.between is not None or any(
+            said.target == self.response_id for said in self.undecided
+        )
 
     @property
     def stored(self) -> bool:
@@ -94,6 +117,7 @@ class Socket:
     excused_until: float = 0.0  # the client itself stood still
     deaf: bool = False  # nothing comes from it any more, pongs included
     doubted: bool = False  # the client's machine slept, and nothing came since
+    pending: dict[str | None, list[Said]] = field(default_factory=dict[str | None, "list[Said]"])
 
 
 @dataclass
@@ -161,6 +185,8 @@ class Service:
         if self.lanes == "reject" and name is not None:
             run.refusal, run.echo = error("unsupported_parameter", param="stream_id"), None
         socket.runs[lane] = run
+        if run.refusal is None:
+            take_along(socket, run)
         # Where names mean nothing, whoever came last may have upset every lane.
         for used in [lane] if self.lanes == "echo" else [lane, *socket.last]:
             socket.last[used] = run
@@ -211,6 +237,7 @@ class Service:
                 run.not_found = True
                 return False
             before = self.kept[run.parent].context
+        before += context([said.item for said in run.took])
         run.context = before + context(run.message.get("input", []))
         self.model_runs[run.mark] += run.generates
         return True
@@ -218,7 +245,7 @@ class Service:
     def event(self, run: Run, kind: str, **members: object) -> Json:
         run.unread &= not kind.startswith("response.")
         run.visible |= is_output(kind)
-        event = {"type": kind, "sequence_number": len(run.log), **members}
+        event = {"type": kind, "sequence_number": len(run.log) - run.base, **members}
         run.log.append(event)
         return event if run.echo is None else event | {"stream_id": run.echo}
 
@@ -286,7 +313,14 @@ class Service:
         return {"id": run.response_id, "object": "response", "status": status, "output": done}
 
     def _leave(self, run: Run, how: str) -> None:
-        run.ended = how
+        if run.undecided and run.between is None:
+            run.between = how  # and its lane stays taken
+            return
+        self.leave(run, how)
+
+    def leave(self, run: Run, how: str) -> None:
+        """Nothing more comes of a run."""
+        run.ended, run.between = how, None
         if not run.wired:
             return
         run.wired = False

@@ -18,6 +18,7 @@ from properties.fetching import Fetching
 from properties.invariants import require
 from properties.items import Json, context, edited, open_calls, question, tool_output
 from properties.profiles import PROFILE
+from properties.steering import STORIES
 from properties.way import flip, pick, rarely
 from turnwire.core.chain import Chain
 from turnwire.core.request import Deadlines
@@ -132,6 +133,26 @@ class PoolMachine(Fetching):
             else:
                 self._answer(asked, style)
 
+    @precondition(lambda self: self.is_open)
+    @rule(which=pick, variant=pick, style=pick, story=st.sampled_from(STORIES), ends=flip)
+    def steer_a_chain(
+        self, which: int, variant: int, style: int, story: tuple[str, ...], ends: bool
+    ) -> None:
+        """A turn of a chain that is steered, from its question to one of its ends."""
+        if not self.histories:
+            self.histories.append(History(Chain()))
+        history = self.histories[which % len(self.histories)]
+        self.ledger.slow = False
+        self.write_all()
+        asked = self._ask_in_chain(history, variant, "nothing", whole=style % 2 == 0)
+        if self.ledger.dialing:
+            self.answer_dial("open")
+        if asked is not None:
+            self.tell(asked, story, style)
+            self.tell(asked, ("in progress", "item", "completed") if ends else (), style)
+        if story[-1] == "pend" and style % 4:  # and then it goes on, or somebody else does
+            self._go_on(history, variant, style, whole=style % 2 == 1)
+
     @precondition(lambda self: self.histories and self.is_open)
     @rule(which=pick, variant=pick, source_first=flip)
     def fork(self, which: int, variant: int, source_first: bool) -> None:
@@ -183,7 +204,7 @@ class PoolMachine(Fetching):
             output.meaning: output.echo(variant + index)
             for index, asked in enumerate(self.ledger.asked.values())
             for run in asked.runs
-            for output in run.output
+            for output in (*run.past, *run.output)
             if output.shown
         }
         items = [

@@ -10,9 +10,10 @@ from hypothesis.stateful import precondition, rule
 
 from properties.book import MOST_REFUSALS, Batch
 from properties.invariants import require
-from properties.items import MAKERS, Json, answer
+from properties.items import MAKERS, Json, answer, context
 from properties.ledger import NOISE
 from properties.losses import Losses
+from properties.steers import note_begun
 from properties.way import LONGEST_PAUSE, pick
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Voice(Losses):
 
     def speak(self, run: Run, step: str, style: int) -> None:
         service = self.service
-        if run.refusal is not None:
+        if run.between is not None:
+            self.decide(run, style)
+        elif run.refusal is not None:
             # Once the pool drains there is no other lane to wait for.
             hopeless = run.needs_place and not self.is_open
             self._emit(run, service.fail(run, 2 - style % 2), refused=not hopeless)
@@ -81,6 +84,10 @@ class Voice(Losses):
         else:
             self._started(run)
             self._emit(run, self.progress(run, step, style))
+
+    def decide(self, run: Run, style: int) -> None:
+        """Say what follows a response that was steered."""
+        raise NotImplementedError
 
     def progress(self, run: Run, step: str, style: int) -> Json:
         """Return an event of a model that runs."""
@@ -100,7 +107,10 @@ class Voice(Losses):
 
     def _started(self, run: Run) -> None:
         asked = self._asked(run)
-        wanted = asked.expected
+        wanted, took = asked.expected, context([said.item for said in run.took])
+        if wanted is not None and not run.phases:
+            wanted = (*wanted[: asked.before], *took, *wanted[asked.before :])
+        wanted = run.context if run.phases else wanted
         require("the model sees the caller's history", run.context == wanted, run.context, wanted)
 
     def _fail(self, run: Run, style: int) -> None:
@@ -147,8 +157,13 @@ class Voice(Losses):
         ledger = self.ledger
         asked = self._asked(run)
         heard = asked.live and asked.last is run
-        refused = refused and heard and asked.refusals < MOST_REFUSALS
-        later = later and heard and not run.visible
+        note_begun(run, event["type"])
+        asked.steered |= any(said.state == "committed" for said in run.took)
+        if run.between is not None and run.between_at < 0:
+            run.between_at = ledger.now
+        again = not asked.steered
+        refused = refused and heard and again and asked.refusals < MOST_REFUSALS
+        later = later and heard and again and not run.visible
         rests = rests and later and self.may_rest(asked)
         run.leave = refused or later
         run.told_end = run.ended is not None

@@ -258,6 +258,6 @@ class AsyncResponses:
                 previous_response_id=previous_response_id,
                 warm_up=generate is False,
             )
-            return AsyncTurn(start, lambda more: turn([*(items or ()), *more]))
+            return AsyncTurn(start, lambda more, _: turn([*(items or ()), *more]))
 
         return turn(items)

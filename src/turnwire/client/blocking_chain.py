@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from turnwire.client.as_types import event_reader, response_reader
+from turnwire.client.blocking_steer import Steer, said
 from turnwire.client.turn import has_shown_output
 from turnwire.errors import TurnwireError
 from turnwire.events import ResponseTextDeltaEvent
@@ -61,6 +62,10 @@ class Chain:
     def fork(self) -> Chain:
         """Return a chain with the same past and its own future."""
         return Chain(self._portal, self._chain.fork())
+
+    def steer(self, input: Input) -> Steer:  # noqa: A002  # the SDK's name
+        """Say something to the run that another thread is in; see :meth:`AsyncChain.steer`."""
+        return said(self._portal, lambda: self._chain.steer(input))
 
     def turn(
         self,
@@ -215,6 +220,15 @@ class Turn:
         self._batch.clear()
         return read(self._portal.call(self._turn.get_final_response()))
 
+    def steer(self, input: Input) -> Steer:  # noqa: A002  # the SDK's name
+        """Say something to the turn while it runs; see :meth:`AsyncTurn.steer`."""
+        return said(self._portal, lambda: self._turn.steer(input))
+
+    @property
+    def steers(self) -> list[Steer]:
+        """What was said to the turn so far, in order."""
+        return [Steer(self._portal, steer) for steer in self._turn.steers]
+
     def continue_from_partial(self, input: Input = ()) -> Turn:  # noqa: A002  # the SDK's name
         """Make a turn that goes on; see :meth:`AsyncTurn.continue_from_partial`."""
         return Turn(self._portal, self._turn.continue_from_partial(input))
@@ -268,6 +282,16 @@ class Turn:
     def response(self) -> Response | None:
         """The final response, once the turn has ended well."""
         return self._turn.response
+
+    @property
+    def responses(self) -> list[Response]:
+        """The turn's responses so far; see :attr:`AsyncTurn.responses`."""
+        return self._turn.responses
+
+    @property
+    def has_ended(self) -> bool:
+        """True once nothing more comes from the server."""
+        return self._turn.has_ended
 
     @property
     def usage(self) -> Usage | None:

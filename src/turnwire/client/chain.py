@@ -10,6 +10,7 @@ import msgspec
 from turnwire.client.as_types import response_reader
 from turnwire.client.checking import checked_count, checked_listener
 from turnwire.client.params import TurnParams, encode_input, extra_fields
+from turnwire.client.steering import Steering
 from turnwire.client.tools import Toolbox
 from turnwire.client.turn import AsyncTurn
 from turnwire.core.chain import Chain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from turnwire.client.params import Input
     from turnwire.client.runtime import Runtime
+    from turnwire.client.steering import AsyncSteer
     from turnwire.client.tools import Tool
     from turnwire.core.answers import Unanswered
     from turnwire.core.history import HistoryItem
@@ -68,6 +70,7 @@ class AsyncChain:
         self._runtime = runtime
         self._ways = ways
         self._toolbox = Toolbox(tools or ())
+        self._steering = Steering()
         self._given: dict[str, Any] = {**params, "tools": self._toolbox.definitions() or None}
         self._chain = Chain() if dump is None else _loaded(dump)
         self._params = runtime.encode_params(self._given, ways.transport)
@@ -108,7 +111,19 @@ class AsyncChain:
         """Return a chain with the same past and its own future."""
         other = copy(self)
         other._chain = self._chain.fork()  # noqa: SLF001  # of this very class
+        other._steering = Steering()  # noqa: SLF001  # the same
         return other
+
+    def steer(self, input: Input) -> AsyncSteer:  # noqa: A002  # the SDK's name
+        """Say something to the :meth:`run` that is going on; returns at once.
+
+        While tools run it is held back and said to the next turn.  See :meth:`AsyncTurn.steer`.
+
+        Raises:
+            ConfigError: No run is going on, or ``input`` cannot be said to one.
+            QueueFull: Too many bytes wait to be sent.
+        """
+        return self._steering.steer(input)
 
     def turn(
         self,
@@ -212,18 +227,23 @@ class AsyncChain:
         checked_count("max_turns", max_turns)
         if on_event is not None:
             checked_listener(on_event)
-        for turns_left in reversed(range(max_turns)):
-            async with self.turn(input, transport=transport, timeout=timeout, **params) as turn:
-                if on_event is not None:
-                    async for event in turn:
-                        on_event(event)
-                response = await turn.get_final_response()
-            calls = self._calls_to_run(response)
-            if not calls:
-                return read(response)
-            if not turns_left:
-                break
-            input = await self._toolbox.run_all(calls)  # noqa: A001  # the SDK's name
+        self._steering.open()
+        try:
+            for turns_left in reversed(range(max_turns)):
+                async with self.turn(input, transport=transport, timeout=timeout, **params) as turn:
+                    self._steering.turn_began(turn)
+                    if on_event is not None:
+                        async for event in turn:
+                            on_event(event)
+                    response = await turn.get_final_response()
+                calls = self._calls_to_run(response)
+                if not calls:
+                    return read(response)
+                if not turns_left:
+                    break
+                input = await self._toolbox.run_all(calls)  # noqa: A001  # the SDK's name
+        finally:
+            self._steering.close()
         raise ToolLoopLimit(
             f"the model still calls tools after {max_turns} turns; raise `max_turns`, or answer"
             " the calls in `error.response` with `chain.run`",
@@ -265,7 +285,8 @@ class AsyncChain:
                 whole=history is not None,
                 warm_up=params.get("generate") is False,
             )
-            return AsyncTurn(start, lambda more: turn([*items, *more]))
+            # What was steered is in the history, together with the input that led to it.
+            return AsyncTurn(start, lambda more, said: turn([*(() if said else items), *more]))
 
         return turn(items)
 

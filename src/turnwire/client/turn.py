@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from turnwire.client.as_types import event_reader, response_reader
 from turnwire.client.params import encode_input
 from turnwire.client.raising import error_of
+from turnwire.client.steering import AsyncSteer, encode_steer
+from turnwire.client.turn_facts import TurnFacts
 from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.history import HistoryItem, without_half_calls
 from turnwire.core.signals import signal_of
@@ -18,28 +20,27 @@ from turnwire.errors import ConfigError, QueueFull, TurnwireError
 from turnwire.events import Response, ResponseTextDeltaEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
     from turnwire.client.params import Input
     from turnwire.client.runtime import Start
-    from turnwire.core.chain import ChainMiss
-    from turnwire.core.pool_turn import PoolTurn
-    from turnwire.core.request import Route
-    from turnwire.events import Event, Usage
+    from turnwire.core.steer import Steer
+    from turnwire.events import Event
+    from turnwire.io.bell import Bell
     from turnwire.io.engine import Engine
     from turnwire.io.inbox import Inbox
 
-    Again = Callable[[list[HistoryItem]], "AsyncTurn"]  # with these items behind the first ones
+    # With these items behind the first ones; or, after a steer, behind the response that it ended.
+    Again = Callable[[list[HistoryItem], bool], "AsyncTurn"]
 
 M = TypeVar("M")
 
-_ENDED_WELL: Final = frozenset({TurnState.COMPLETED, TurnState.INCOMPLETE})
 _CANCELLED: Final = Failure(FailureKind.CLOSED, "its caller cancelled it")
 
 
-class AsyncTurn:
+class AsyncTurn(TurnFacts):
     """A turn: iterate its events, or wait for its response; either starts it.
 
     Use it in ``async with``: leaving the block before the end cancels the turn, and its lane is
@@ -58,10 +59,9 @@ class AsyncTurn:
         self._start = start
         self._again = again
         self._engine: Engine | None = None
-        self._turn: PoolTurn | None = None
-        self._inbox: Inbox | None = None
         self._is_unseen = True
         self._response: Response | None = None
+        self._steers: list[AsyncSteer] = []
 
     async def submit(self) -> Self:
         """Start the turn, once; ``async with`` and every way of waiting do this for you.
@@ -78,11 +78,7 @@ class AsyncTurn:
         engine, request = self._start()
         submitted = engine.submit(request)
         if submitted is None:
-            limit = engine.settings.queue_bytes
-            raise QueueFull(
-                f"more than {limit} bytes of turns wait to be sent; wait for some to end",
-                limit_bytes=limit,
-            )
+            raise _queue_full(engine)
         self._engine = engine
         self._turn, self._inbox = submitted
         # A turn that nobody holds any more must not keep its lane busy.
@@ -130,12 +126,15 @@ class AsyncTurn:
 
     async def _wait_changed(self, inbox: Inbox) -> None:
         assert self._engine is not None  # set together with the inbox
-        if not _is_here(self._engine):
+        self._check_here(self._engine)
+        await inbox.wait_changed()
+
+    def _check_here(self, engine: Engine) -> None:
+        if not _is_here(engine):
             raise ConfigError(
                 "the turn runs in another event loop, or in the process that this one was forked"
                 " from; wait for it there"
             )
-        await inbox.wait_changed()
 
     def _note_output(self, events: Iterable[Event]) -> None:
         """Note whether the caller is handed output: then the turn is never sent again."""
@@ -240,6 +239,43 @@ class AsyncTurn:
         assert self._response is not None  # or it would have raised
         return read(self._response)
 
+    def steer(self, input: Input) -> AsyncSteer:  # noqa: A002  # the SDK's name
+        """Say something to the turn while it runs; returns at once.
+
+        The server finishes what it is writing, ends the response and begins another one that has
+        heard it; the turn goes on with that one, and its events come where the first one's did.
+        The successor has the settings of the first, and costs a model run of its own.
+        Before the response has an id this waits; after the turn it fails.  Its fate is in what is
+        returned: no failed steer ends the turn.
+
+        Args:
+            input: Text, or messages of role ``user``.
+
+        Raises:
+            TurnwireError: The turn was not started.
+            ConfigError: ``input`` cannot be said to a running turn; or it runs elsewhere.
+            QueueFull: Too many bytes wait to be sent.
+        """
+        steer = AsyncSteer(encode_steer(input))
+        steer._begin(self)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its other half
+        return steer
+
+    @property
+    def steers(self) -> list[AsyncSteer]:
+        """What was said to the turn so far, in order."""
+        return self._steers.copy()
+
+    def _say(self, steer: AsyncSteer, items: Sequence[HistoryItem]) -> tuple[Steer, Bell]:
+        # For `AsyncSteer`, which is made before there is a turn to say it to.
+        record = self._record
+        assert self._engine is not None  # set together
+        self._check_here(self._engine)
+        said = self._engine.steer(record, items)
+        if said is None:
+            raise _queue_full(self._engine)
+        self._steers.append(steer)
+        return said
+
     def continue_from_partial(self, input: Input = ()) -> AsyncTurn:  # noqa: A002  # the SDK's name
         """Make a new turn that goes on where this one was cut off.
 
@@ -254,7 +290,8 @@ class AsyncTurn:
         if record.state is not TurnState.FAILED and record.state is not TurnState.CANCELLED:
             raise TurnwireError("only a turn that was cut off can be continued; this one was not")
         finished = [HistoryItem(item) for _, item in sorted(record.snapshot.finished.items())]
-        return self._again([*without_half_calls(finished), *encode_input(input)])
+        more = [*record.continued, *without_half_calls(finished), *encode_input(input)]
+        return self._again(more, bool(record.responses))
 
     def _settle(self) -> None:
         """Keep the turn's response, or raise its error: a new one for each who waits."""
@@ -268,78 +305,13 @@ class AsyncTurn:
             raise error_of(failure, self._turn, finish.response)
         self._response = finish.response
 
-    # What can be read of it, at any time.
 
-    @property
-    def _record(self) -> PoolTurn:
-        if self._turn is None:
-            raise TurnwireError("the turn was not started")
-        return self._turn
-
-    @property
-    def transport(self) -> Route:
-        """How the turn travels: ``websocket`` or ``http``."""
-        return self._record.route
-
-    @property
-    def transport_reason(self) -> str:
-        """Why that way: begins with ``requested``, ``preferred`` or ``fallback``."""
-        return self._record.transport_reason
-
-    @property
-    def delivery(self) -> str:
-        """``queued``, ``writing``, ``accepted``, ``output`` or ``terminal``."""
-        return self._record.delivery
-
-    @property
-    def response_id(self) -> str | None:
-        """The response's id, once the server has named it."""
-        return self._record.response_id
-
-    @property
-    def chain_miss(self) -> ChainMiss | None:
-        """Why the whole history was sent, or None if only what is new was."""
-        return self._record.chain_miss
-
-    @property
-    def sent_bytes(self) -> int:
-        """Bytes of JSON written for this turn, resends included."""
-        return self._record.sent_bytes
-
-    @property
-    def full_bytes(self) -> int:
-        """What they would have been with the whole history each time."""
-        return self._record.full_bytes
-
-    @property
-    def resends(self) -> int:
-        """How often the turn was written again, for whatever reason."""
-        return self._record.resends
-
-    @property
-    def model_runs(self) -> int:
-        """How many runs of the model this turn may have started."""
-        return self._record.model_runs
-
-    @property
-    def response(self) -> Response | None:
-        """The final response, once the turn has ended well."""
-        ended_well = self._turn is not None and self._turn.state in _ENDED_WELL
-        finish = self._inbox.finish if self._inbox and ended_well else None
-        return finish.response if finish else None
-
-    @property
-    def usage(self) -> Usage | None:
-        """Tokens, once the turn has ended and if the server says."""
-        return self.response.usage if self.response is not None else None
-
-    @property
-    def partial(self) -> Response:
-        """What has arrived so far, as a response of status ``in_progress``.
-
-        Made anew each time, by joining what has come: read it now and then, not at every event.
-        """
-        return self._record.snapshot.partial()
+def _queue_full(engine: Engine) -> QueueFull:
+    limit = engine.settings.queue_bytes
+    return QueueFull(
+        f"more than {limit} bytes of turns wait to be sent; wait for some to end",
+        limit_bytes=limit,
+    )
 
 
 def failure_of(turn: AsyncTurn) -> Failure | None:
@@ -368,4 +340,7 @@ def has_shown_output(turn: AsyncTurn) -> bool:
 
 def _is_here(engine: Engine) -> bool:
     """Say whether this is the process and the event loop that an engine belongs to."""
-    return not engine.forked and engine.loop is asyncio.get_running_loop()
+    try:
+        return not engine.forked and engine.loop is asyncio.get_running_loop()
+    except RuntimeError:  # on a thread without one
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from turnwire.core.failure import Failure
+from turnwire.core.steer import SteerId
 from turnwire.events import Event, Response, TurnRestartedEvent, TurnResumedEvent
 
 ConnectionId = int
@@ -18,10 +19,13 @@ class Dial(msgspec.Struct, frozen=True, gc=False):
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Write a message of a turn, once, in the order of these actions; answer with ``written``."""
+    """Write a message of a turn or a steer, once, in the order of these actions.
+
+    Answer with ``written``.
+    """
 
     connection: ConnectionId
-    turn: TurnId
+    turn: TurnId | SteerId
     data: bytes
 
 
@@ -102,4 +106,18 @@ class Finish(msgspec.Struct, frozen=True):
     failure: Failure | None
 
 
-Action = Dial | Send | Ping | SignIn | Post | Fetch | Close | Deliver | Restart | Log | Finish
+class Steered(msgspec.Struct, frozen=True, gc=False):
+    """A steer has moved: whoever waits for it should look.
+
+    Attributes:
+        steer: Which steer.
+        ended: True if nothing more will happen to it.
+    """
+
+    steer: SteerId
+    ended: bool
+
+
+Action = (
+    Dial | Send | Ping | SignIn | Post | Fetch | Close | Deliver | Restart | Log | Finish | Steered
+)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from turnwire.core import endings
+from turnwire.core import endings, steering
 from turnwire.core.actions import Close, Deliver
+from turnwire.core.draining import drained
 from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind, failure_of_event
 from turnwire.core.signals import signal_of
 from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
@@ -28,9 +29,11 @@ def event_of_turn(state: PoolState, turn: PoolTurn, event: Event, now: float) ->
         if socket is not None:
             state.retire(socket)
         return
+    if steering.has_successor(turn):
+        steering.go_on(state, turn)
     signal = signal_of(event)
     _note_number(turn, event, its_own=signal is not None)
-    if signal is None:
+    if signal is None or (turn.verdict is not None and signal is not TurnSignal.FAIL):
         state.actions.append(Deliver(turn.id, event))
         return
     if signal is TurnSignal.FAIL:
@@ -39,6 +42,8 @@ def event_of_turn(state: PoolState, turn: PoolTurn, event: Event, now: float) ->
     lane = turn.lane
     if state.lanes_work is None and lane is not None and lane.name is not None:
         state.know_lanes(work=True)  # the event was found by the name that it echoes
+    if signal is not TurnSignal.PRODUCE or turn.state is TurnState.WRITING:
+        steering.began(state, turn, runs=signal not in TERMINAL_SIGNALS)
     if signal in TERMINAL_SIGNALS:
         endings.completed(state, turn, signal, event, now)
         return
@@ -55,6 +60,8 @@ def event_of_turn(state: PoolState, turn: PoolTurn, event: Event, now: float) ->
 def _failed(state: PoolState, turn: PoolTurn, event: Event, now: float) -> None:
     """The server says that the turn failed, or, on the default lane, that the socket ends."""
     failure, lane = failure_of_event(event), turn.lane
+    if turn.connection is not None and steering.refused(state, turn.connection, failure, now):
+        return
     aged = lane is not None and endings.is_about_the_socket(lane, failure)
     if aged and turn.connection is not None and turn.state is not TurnState.WRITING:
         # It names no lane and this turn runs: about the socket, and running turns may finish
@@ -67,6 +74,8 @@ def _failed(state: PoolState, turn: PoolTurn, event: Event, now: float) -> None:
 def event_of_nobody(state: PoolState, socket: PoolConnection, event: Event, now: float) -> None:
     """An event that names no lane with a turn on it: the socket's own, or nobody's."""
     failure = failure_of_event(event) if event.type == "error" else None
+    if failure is not None and steering.refused(state, socket, failure, now):
+        return
     # `keepalive` and the like are about no turn, so they say nothing about its lane.
     telling = failure is not None or event.type.startswith("response.")
     probe = _probe(socket) if event.stream_id is None and telling else None
@@ -78,7 +87,7 @@ def event_of_nobody(state: PoolState, socket: PoolConnection, event: Event, now:
         if probe.turn.id in state.turns:
             event_of_turn(state, probe.turn, event, now)
         else:
-            endings.drained(state, socket, probe, probe.turn, event)
+            drained(state, socket, probe, event, now)
         return
     state.counts.unrouted_events += 1
     if failure is not None and failure.code == LIMIT_REACHED:

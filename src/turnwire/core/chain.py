@@ -92,6 +92,8 @@ class Seat:
         cached: The response that the turn would find there without a store, or None.
         open_sockets: Generations of the sockets that are open.
         rotated: Generations of those that were replaced because of their age.
+        spoilt: The response that must not be continued from there, or None.
+        waiting: What the server itself puts before the input of a turn that continues the head.
     """
 
     connection: int | None
@@ -100,6 +102,8 @@ class Seat:
     cached: str | None
     open_sockets: Container[object] = ()
     rotated: Container[object] = ()
+    spoilt: str | None = None
+    waiting: Sequence[HistoryItem] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,8 @@ class Chain:
             miss = self._miss(kept, added, params, seat, idle=warm_up)
         if self.head is not None and miss is None:
             response_id, saved_bytes = self.head.response_id, self.size_bytes
+            if whole and seat.waiting:
+                added = without(added, seat.waiting)
             return Composed(response_id, added, None, kept, added, saved_bytes)
         return Composed(None, [*self.items[:kept], *added], miss, kept, added)
 
@@ -258,6 +264,8 @@ class Chain:
             return ChainMiss("parameters_changed", field=changed)
         if head.credential != seat.credential:
             return ChainMiss("credential_changed")
+        if head.response_id == seat.spoilt:
+            return ChainMiss("lane_taken")
         return None if head.stored else _miss_without_store(head, seat)
 
     def completed(
@@ -307,6 +315,16 @@ class Chain:
         """Forget the head: the next turn sends everything."""
         self._set_head(None)
         self.why_no_head = why
+
+
+def without(items: Sequence[HistoryItem], others: Sequence[HistoryItem]) -> list[HistoryItem]:
+    """Leave out each of some items once."""
+    left = list(items)
+    for other in others:
+        same = next((index for index, item in enumerate(left) if item.same(other)), None)
+        if same is not None:
+            del left[same]
+    return left
 
 
 def _because_of(composed: Composed | Unanswerable, call: Call) -> Composed | Unanswerable:

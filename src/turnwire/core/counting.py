@@ -15,6 +15,14 @@ def count_message(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
     _add(state, turn, 1)
 
 
+def count_steer(state: PoolState, turn: PoolTurn, size_bytes: int) -> None:
+    """Count what is about to be said to a turn that runs; less than nothing takes it back."""
+    chain = turn.request.chain
+    for each in (turn, state.counts, *(() if chain is None else (chain.statistics,))):
+        each.sent_bytes += size_bytes
+        each.full_bytes += size_bytes
+
+
 def uncount_message(state: PoolState, turn: PoolTurn) -> None:
     """Take back what was counted for a turn's last message: not one byte of it was written."""
     _add(state, turn, -1)

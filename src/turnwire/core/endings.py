@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Final
 from turnwire.core.actions import Close, Deliver, Finish
 from turnwire.core.chain import Head
 from turnwire.core.connection import ConnectionSignal
-from turnwire.core.counting import uncount_message
-from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind, failure_of_event
+from turnwire.core.counting import count_steer, uncount_message
+from turnwire.core.failure import LIMIT_REACHED, Failure, FailureKind
 from turnwire.core.history import without_half_calls
 from turnwire.core.lane import LaneSignal, anybody
+from turnwire.core.pool_turn import Verdict
 from turnwire.core.recovering import recover
-from turnwire.core.signals import signal_of
-from turnwire.core.turn import TERMINAL_SIGNALS, TurnSignal, TurnState
+from turnwire.core.request import steer_message
+from turnwire.core.steer import UNDECIDED, SteerSignal, SteerState
+from turnwire.core.turn import TurnSignal, TurnState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from turnwire.core.actions import TurnId
+    from turnwire.core.history import HistoryItem
     from turnwire.core.lane import Lane
     from turnwire.core.pool_turn import PoolConnection, PoolTurn
     from turnwire.core.state import PoolState
-    from turnwire.events import Event, Response
+    from turnwire.core.steer import Steer, SteerId
+    from turnwire.events import Event
 
 _MESSAGE_TOO_BIG: Final = 1009  # docs/protocol/limits.md#close-codes
 _SMALLER: Final = ': send files by id, shorten the history, or use transport="auto" or "http"'
@@ -34,15 +38,25 @@ def completed(
     state: PoolState, turn: PoolTurn, signal: TurnSignal, event: Event, now: float
 ) -> None:
     """The server ended the turn with ``completed`` or ``incomplete``."""
-    turn.signal(signal)
-    turn.delivery = "terminal"
     response = turn.snapshot.final(event)
     turn.response_id = turn.response_id or response.id or None
-    _advance_chain(turn, signal, response)
+    verdict = Verdict(signal, response, turn.response_id or "", None, now)
+    if turn.is_undecided:
+        _hold(state, turn, verdict, event)
+    else:
+        _completed(state, turn, verdict, event, now)
+
+
+def _completed(
+    state: PoolState, turn: PoolTurn, verdict: Verdict, event: Event | None, now: float
+) -> None:
+    turn.signal(verdict.signal)
+    turn.delivery = "terminal"
+    advance_chain(turn, verdict)
     _went_well(state, turn)
     state.budget.succeeded()
     state.counts.completed += 1
-    _finish(state, turn, event, Finish(turn.id, response, None), now)
+    _finish(state, turn, event, Finish(turn.id, verdict.response, None), now)
     _clean(state, turn, now)
 
 
@@ -52,6 +66,12 @@ def server_failed(
     """The server ended the turn with an error; the lane is clean, the parent gone from it."""
     if recover(state, turn, failure, now):
         return
+    if turn.is_undecided and turn.verdict is None and event is not None:
+        partial, response_id = turn.snapshot.partial(), turn.response_id or ""
+        _hold(state, turn, Verdict(TurnSignal.FAIL, partial, response_id, failure, now), event)
+        return
+    turn.verdict = None
+    lose_undecided(state, turn)
     turn.signal(TurnSignal.FAIL)
     turn.delivery = "terminal"
     _clear_chain(turn)
@@ -61,6 +81,36 @@ def server_failed(
     _clean(state, turn, now)
     if failure.code == LIMIT_REACHED and turn.connection is not None:
         state.retire(turn.connection)
+
+
+def _hold(state: PoolState, turn: PoolTurn, verdict: Verdict, event: Event) -> None:
+    """The response has ended; while a steer of it is undecided a successor may follow."""
+    turn.signal(TurnSignal.HOLD)
+    turn.verdict = verdict
+    state.actions.append(Deliver(turn.id, event))
+    limit = turn.request.deadlines.first_event
+    state.note_deadline(None if limit is None else verdict.since + limit)
+
+
+def lose_undecided(state: PoolState, turn: PoolTurn) -> None:
+    """An error came where a successor was due: it ends the turn, and says nothing of its steers."""
+    undecided = [steer for steer in turn.steers if steer.state in UNDECIDED]
+    for steer in undecided:
+        what = "the turn ended with an error before the server said what became of this"
+        state.move_steer(steer, SteerSignal.LOSE, Failure(FailureKind.STEER, what))
+    if undecided and turn.connection is not None:
+        state.retire(turn.connection)  # a successor might still come
+
+
+def conclude(state: PoolState, turn: PoolTurn, now: float) -> None:
+    """No successor follows: the turn ends as its response did."""
+    verdict = turn.verdict
+    assert verdict is not None  # it was held
+    turn.verdict = None
+    if verdict.failure is None:
+        _completed(state, turn, verdict, None, now)
+    else:
+        server_failed(state, turn, verdict.failure, None, now)
 
 
 def cut_off(
@@ -125,7 +175,13 @@ def drop(
     unwritten: Collection[TurnId] = (),
 ) -> None:
     """A socket is gone: each turn on it is recovered or ends with an error, at once."""
+    for number in unwritten:
+        _give_back_unsent(state, number)
+    ended = [lane.turn for lane in socket.lanes if lane.turn is not None and lane.turn.is_decided]
     state.forget(socket, ConnectionSignal.LOST)
+    for turn in ended:
+        if turn.id in state.turns:
+            conclude(state, turn, now)
     turns = [lane.turn for lane in socket.lanes if lane.turn is not None]
     turns = [turn for turn in turns if turn.id in state.turns]
     lost = [turn for turn in turns if turn.id not in unwritten]
@@ -141,6 +197,15 @@ def drop(
     for turn in sorted(turns, key=lambda turn: turn.id, reverse=True):
         why = _refused_size(turn, failure) if turn is too_big else failure
         cut_off(state, turn, why, now, unwritten=turn.id in unwritten)
+
+
+def _give_back_unsent(state: PoolState, number: SteerId) -> None:
+    steer = state.steers.get(number)
+    if steer is not None and steer.response_id is not None:
+        count_steer(state, steer.turn, -len(steer_message(steer.response_id, steer.items)))
+        unsent = Failure(FailureKind.STEER, "the connection ended before it was sent")
+        state.move_steer(steer, SteerSignal.FAIL, unsent)
+        steer.response_id = None
 
 
 def _too_big(turns: list[PoolTurn]) -> PoolTurn | None:
@@ -172,32 +237,15 @@ def _gave_up_probe(state: PoolState, turn: PoolTurn) -> None:
         state.breaker.gave_up_probe()
 
 
-def drained(
-    state: PoolState, socket: PoolConnection, lane: Lane[PoolTurn], turn: PoolTurn, event: Event
-) -> None:
-    """An abandoned turn goes on: read it to its end, within limits."""
-    state.counts.drained_bytes += len(event.raw)
-    lane.drained_bytes += len(event.raw)
-    signal = signal_of(event)
-    if signal is TurnSignal.FAIL and is_about_the_socket(lane, failure_of_event(event)):
-        state.retire(socket)  # the lane stays dirty: its turn may go on
-    elif not is_its_own(turn, event):
-        state.retire(socket)  # the same: another response's end says nothing about this one
-    elif signal in TERMINAL_SIGNALS:
-        _remember(turn, lane, turn.snapshot.final(event).id, failed=signal is TurnSignal.FAIL)
-        state.end_lane(socket, lane)
-    elif lane.drained_bytes > state.settings.drain_bytes:
-        state.retire(socket)
-
-
 def is_its_own(turn: PoolTurn, event: Event) -> bool:
     """Adopt the response's id; a second id on the lane would be another turn's answer.
 
+    Unless the first response has ended and was steered: then it is its successor's.
     Over HTTP there is one response on the stream, whatever a gateway calls it in its last event.
     """
     response = getattr(event, "response", None)
     response_id: str | None = response.id if response is not None else None
-    if response_id and (turn.response_id is None or turn.lane is None):
+    if response_id and (turn.response_id is None or turn.lane is None or turn.verdict is not None):
         turn.response_id = response_id
     return not response_id or response_id == turn.response_id
 
@@ -207,15 +255,15 @@ def is_about_the_socket(lane: Lane[PoolTurn], failure: Failure) -> bool:
     return failure.code == LIMIT_REACHED and lane.name is None
 
 
-def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> None:
+def advance_chain(turn: PoolTurn, verdict: Verdict) -> None:
     """Only ``response.completed`` brings a head; what was said stays in the history."""
     chain, composed, socket = turn.request.chain, turn.composed, turn.connection
     if chain is None or composed is None:
         return
     head = None
-    if signal is TurnSignal.COMPLETE and response.id:
+    if verdict.signal is TurnSignal.COMPLETE and verdict.response.id:
         head = Head(
-            response_id=response.id,
+            response_id=verdict.response.id,
             connection=socket.id if socket else None,
             lane=turn.lane.name if turn.lane else None,
             credential=socket.credential if socket else turn.credential,
@@ -223,10 +271,13 @@ def _advance_chain(turn: PoolTurn, signal: TurnSignal, response: Response) -> No
             params=turn.request.params,
             warm_up=turn.request.warm_up,
         )
-    output = turn.snapshot.history(response)
-    if signal is TurnSignal.INCOMPLETE:
-        output = without_half_calls(output)
-    chain.completed(composed, output, head)
+    chain.completed(composed, output_of(turn, verdict), head)
+
+
+def output_of(turn: PoolTurn, verdict: Verdict) -> list[HistoryItem]:
+    """Return what a response leaves in the history."""
+    output = turn.snapshot.history(verdict.response)
+    return output if verdict.signal is TurnSignal.COMPLETE else without_half_calls(output)
 
 
 def _clear_chain(turn: PoolTurn) -> None:
@@ -251,12 +302,12 @@ def _clean(state: PoolState, turn: PoolTurn, now: float) -> None:
         state.exchanges.pop(turn.exchange, None)
     if turn.connection is not None and turn.lane is not None:
         failed = turn.state is TurnState.FAILED
-        _remember(turn, turn.lane, turn.response_id, failed=failed)
+        remember(turn, turn.lane, turn.response_id, failed=failed)
         turn.lane.last_used = now
         state.end_lane(turn.connection, turn.lane)
 
 
-def _remember(
+def remember(
     turn: PoolTurn, lane: Lane[PoolTurn], response_id: str | None, *, failed: bool
 ) -> None:
     """Follow what the server keeps: docs/protocol/continuation.md#eviction."""
@@ -264,14 +315,20 @@ def _remember(
         if lane.latest is not None and lane.latest == turn.sent_parent:
             lane.remember(None)
         return
-    chain = turn.request.chain
+    chain, pending = turn.request.chain, any(map(_is_pending, turn.steers))
     if chain is None:
-        # Without a store only this lane has it, and its caller may name it in the next turn.
-        lane.remember(response_id, None if turn.request.params.stored else anybody)
+        # What only this lane has its caller may name in the next turn.
+        lane.remember(response_id, anybody if pending or not turn.request.params.stored else None)
     elif chain.head is not None and chain.head.response_id == response_id:
         lane.remember(response_id, weakref.ref(chain.head))
     else:
         lane.remember(response_id)
+    if pending:
+        lane.owed_to = chain
+
+
+def _is_pending(steer: Steer) -> bool:
+    return steer.state is SteerState.PENDING
 
 
 def _release(state: PoolState, turn: PoolTurn, now: float) -> None:

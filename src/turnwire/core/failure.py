@@ -35,6 +35,7 @@ class FailureKind(Enum):
     UNANSWERED = "unanswered"  # tool calls in the history have no answer; not sent
     SLOW_CONSUMER = "slow_consumer"
     CLOSED = "closed"  # the client was closed by its owner
+    STEER = "steer"  # what was said to a running turn does not count
     HANDED_OVER = "handed_over"  # it goes over HTTP, which is its caller's business
 
 
@@ -97,6 +98,29 @@ RETRYABLE_STATUS: Final = frozenset({408, 409, 429})
 _FINAL_CODES: Final = frozenset({"insufficient_quota"})  # a 429 that waiting does not cure
 _FINAL_STATUS: Final = frozenset({501, 505})  # "never", not "not now"
 SERVER_ERROR_STATUS: Final = 500
+
+
+# What errors mean that come without a status: their codes, and their types.
+_STATUS_OF_WORD: Final = {
+    "authentication_error": 401,
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "overloaded_error": 503,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "server_is_overloaded": 503,
+    "too_many_requests": 429,
+}
+
+
+def status_of_words(code: object, kind: object) -> int | None:
+    """Return the HTTP status that an error's code means, or else its type; None if neither does."""
+    words = (word for word in (code, kind) if isinstance(word, str))
+    return next((_STATUS_OF_WORD[word] for word in words if word in _STATUS_OF_WORD), None)
 
 
 def is_retryable(failure: Failure) -> bool:

@@ -57,7 +57,9 @@ class Lane(Generic[T]):
     """One lane; ``turn`` is the one on the wire, ``waiting`` those behind it (server side).
 
     ``latest`` is the response that the server keeps for this lane, the only one: see
-    docs/protocol/continuation.md#cache.
+    docs/protocol/continuation.md#cache.  What was said to it and waits for whatever continues it on
+    this lane is owed to a chain: ``owed_to``.  If that chain went elsewhere and its caller was told
+    that it is not heard, whoever continues the response here hears it all the same: ``spoilt``.
     """
 
     name: LaneName
@@ -70,6 +72,8 @@ class Lane(Generic[T]):
     drained_bytes: int = 0
     drain_until: float | None = None
     wanted_by: Callable[[], object | None] | None = None
+    owed_to: object | None = None
+    spoilt: str | None = None
 
     @property
     def available(self) -> bool:
@@ -92,6 +96,7 @@ class Lane(Generic[T]):
             wanted_by: Returns whoever may continue that response on this lane, or None.
         """
         self.latest, self.wanted_by = response_id, wanted_by
+        self.owed_to = self.spoilt = None
 
     def signal(self, signal: LaneSignal) -> None:
         """Move along the table."""

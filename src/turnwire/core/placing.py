@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from turnwire.core import endings
+from turnwire.core import endings, steering
 from turnwire.core.actions import Post, Send
 from turnwire.core.chain import Seat, Unanswerable
 from turnwire.core.counting import count_message
@@ -88,6 +88,8 @@ def write(state: PoolState, turn: PoolTurn, now: float) -> None:
         parent, items = composed.previous_response_id, composed.items
         turn.composed, turn.chain_miss = replace(composed, items=()), composed.miss
         request.chain.turn_written = True
+    if state.steers:
+        steering.leave_behind(state, turn)
     if socket is None:
         data = http_body(request.params, items, parent)
     else:
@@ -129,7 +131,9 @@ def _seat(state: PoolState, turn: PoolTurn) -> Seat:
     if socket is None or lane is None:
         return Seat(None, None, turn.credential, None)
     cached = (turn.source or lane).latest
-    return Seat(socket.id, lane.name, socket.credential, cached, state.sockets, state.rotated)
+    waiting = steering.waiting_for(state, turn) if state.steers else ()
+    known = cached, state.sockets, state.rotated, lane.spoilt, waiting
+    return Seat(socket.id, lane.name, socket.credential, *known)
 
 
 def _may_grow(state: PoolState, now: float) -> bool:

@@ -152,10 +152,13 @@ def _finds_out_about_lanes(socket: PoolConnection) -> bool:
 
 def _at_parent(turn: PoolTurn, socket: PoolConnection, lane: Lane[PoolTurn]) -> Place | Wait | None:
     chain = turn.request.chain
-    if chain is not None and chain.head is not None and chain.is_awaited:
+    forks = chain is not None and chain.is_awaited and lane.owed_to is not chain
+    if chain is not None and chain.head is not None and forks:
         beside = _fork(socket, lane, stored=chain.head.stored)
         if beside is not None:
             return beside
+        if lane.owed_to is not None:
+            return None  # another chain is heard there first, if there is any other way
     if lane.available:
         return Place(socket, lane.name)
     return Wait.FOR_PARENT if lane.awaited_by else None

@@ -10,12 +10,13 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from turnwire.core import endings, exchanging, liveness, rotation, timing
+from turnwire.core import endings, exchanging, liveness, rotation, steering, timing
 from turnwire.core.actions import Action, Close, Deliver
 from turnwire.core.arriving import event_of_nobody, event_of_turn
 from turnwire.core.breaker import Breaker
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.dialing import dial_failed
+from turnwire.core.draining import drained
 from turnwire.core.failure import CloseInfo, Failure, FailureKind, failure_of_json
 from turnwire.core.lane import LaneState
 from turnwire.core.placing import settle, written
@@ -24,15 +25,17 @@ from turnwire.core.settings import PoolSettings
 from turnwire.core.snapshot import DELTAS
 from turnwire.core.state import PoolState
 from turnwire.core.turn import TurnState
-from turnwire.events import MalformedMessage, decode_event
+from turnwire.events import STEERS, MalformedMessage, decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from turnwire.core.actions import ConnectionId, TurnId
     from turnwire.core.breaker import Health
+    from turnwire.core.history import HistoryItem
     from turnwire.core.request import TurnRequest
     from turnwire.core.statistics import PoolStatistics
+    from turnwire.core.steer import Steer
 
 # Bound once: looking up an enum's member costs as much as the rest of the comparison.
 _BUSY, _OUTPUT = LaneState.BUSY, TurnState.OUTPUT
@@ -123,6 +126,12 @@ class Pool:
         if turn is not None:
             endings.cancel(self._state, turn, now)
             self._settle(now)
+
+    def steer(self, turn: PoolTurn, items: Sequence[HistoryItem], now: float) -> Steer | None:
+        """Say something to a turn; None if the queue is full and nothing was taken."""
+        said = steering.steer(self._state, turn, items)
+        self._settle(now)
+        return said
 
     def overflowed(
         self, number: TurnId, limit_bytes: int, now: float, *, option: str = "buffer_bytes"
@@ -299,17 +308,25 @@ class Pool:
             return
         lane = socket.lanes.by_name.get(event.stream_id)
         turn = lane.turn if lane is not None else None
-        if lane is None or turn is None:
-            event_of_nobody(state, socket, event, now)
-        elif lane.state is not _BUSY:
-            endings.drained(state, socket, lane, turn, event)
-        elif turn.state is _OUTPUT and type(event) in DELTAS:
+        if (
+            lane is not None
+            and turn is not None
+            and lane.state is _BUSY
+            and turn.state is _OUTPUT
+            and type(event) in DELTAS
+        ):
             # By far the most common event: nothing changes, so nothing needs to be planned.
             if event.sequence_number is not None:
                 turn.last_sequence_number = event.sequence_number
             turn.snapshot.add_delta(event)  # type: ignore[arg-type]  # DELTAS are the classes of Delta
             state.actions.append(Deliver(turn.id, event))
             return
+        if type(event) in STEERS:
+            steering.answered(state, socket, event, now)  # type: ignore[arg-type]  # the same classes
+        elif lane is None or turn is None:
+            event_of_nobody(state, socket, event, now)
+        elif lane.state is not _BUSY:
+            drained(state, socket, lane, event, now)
         else:
             event_of_turn(state, turn, event, now)
         self._settle(now)

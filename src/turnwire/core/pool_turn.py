@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from turnwire.core.connection import Connection
 from turnwire.core.machine import advance
 from turnwire.core.snapshot import Snapshot
+from turnwire.core.steer import UNDECIDED, SteerState
 from turnwire.core.turn import TERMINAL_STATES, TRANSITIONS, TurnSignal, TurnState
 
 if TYPE_CHECKING:
     from turnwire.core.chain import ChainMiss, Composed
+    from turnwire.core.failure import Failure
+    from turnwire.core.history import HistoryItem
     from turnwire.core.lane import Lane
     from turnwire.core.request import Route, TurnRequest
+    from turnwire.core.steer import Steer
+    from turnwire.events import Response
+
+_IN_DOUBT: Final = UNDECIDED | {SteerState.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a response has ended whose turn may go on with a successor.
+
+    Attributes:
+        signal: What its terminal event said.
+        response: The response; if it failed, what had arrived of it.
+        response_id: Its id.
+        failure: What failed, or None.
+        since: When that was.
+    """
+
+    signal: TurnSignal
+    response: Response
+    response_id: str
+    failure: Failure | None
+    since: float
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +79,10 @@ class PoolTurn:
         model_runs: Runs of the model that it may have started.
         chain_miss: Why everything was sent, or None.
         delivery: The last live state, or ``terminal``.
+        steers: What its caller has said to it while it ran.
+        verdict: How its response has ended, while that may not be the end of the turn.
+        responses: Its responses before the present one: each was steered and continued.
+        continued: What those that are in no chain, and what was said to them, add to its input.
     """
 
     id: int
@@ -90,6 +120,10 @@ class PoolTurn:
     model_runs: int = 0
     chain_miss: ChainMiss | None = None
     delivery: str = TurnState.QUEUED.value
+    steers: list[Steer] = field(default_factory=list["Steer"])
+    verdict: Verdict | None = None
+    responses: list[Response] = field(default_factory=list["Response"])
+    continued: list[HistoryItem] = field(default_factory=list["HistoryItem"])
 
     def signal(self, signal: TurnSignal) -> None:
         """Move along the table."""
@@ -107,15 +141,42 @@ class PoolTurn:
 
     @property
     def sent_parent(self) -> str | None:
-        """The ``previous_response_id`` that was sent."""
+        """The ``previous_response_id`` that was sent, or that the server chose."""
         if self.composed is not None:
             return self.composed.previous_response_id
+        if self.responses:
+            return self.responses[-1].id
         return self.request.previous_response_id
 
     @property
     def runs_model(self) -> bool:
         """False for a warm-up."""
         return not self.request.warm_up
+
+    @property
+    def is_undecided(self) -> bool:
+        """True while a steer of it has no answer, or none that says whether it counts."""
+        return any(steer.state in UNDECIDED for steer in self.steers)
+
+    @property
+    def is_decided(self) -> bool:
+        """True if its response has ended, and it is known that no successor follows."""
+        return self.verdict is not None and not self.is_undecided
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """True if its response may have been continued, by one that nobody has heard of."""
+        return self.verdict is not None or any(
+            steer.state in _IN_DOUBT and steer.response_id == self.response_id
+            for steer in self.steers
+        )
+
+    @property
+    def was_steered(self) -> bool:
+        """True if a steer of it was sent, or it has heard one: then it is never sent again."""
+        held = self.state is TurnState.STEERING
+        sent = any(steer.response_id is not None for steer in self.steers)
+        return held or sent or bool(self.continued)
 
     def forget_attempt(self) -> None:
         """Begin anew: nothing that came so far counts any more."""

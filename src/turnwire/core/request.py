@@ -116,6 +116,11 @@ def websocket_message(
     return _finish(fields, items, previous_response_id)
 
 
+def steer_message(response_id: str, items: Sequence[HistoryItem]) -> bytes:
+    """Join a ``response.steer``; it names no lane: docs/protocol/steering.md."""
+    return _finish([b'{"type":"response.steer"'], items, response_id)
+
+
 def http_body(
     params: Params, items: Sequence[HistoryItem] | None, previous_response_id: str | None
 ) -> bytes:

@@ -6,122 +6,50 @@ responses live, or what a socket is.  Sources: docs/protocol/lanes.md, docs/prot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from turnwire.core.connection import Connection, ConnectionSignal, ConnectionState
-from turnwire.core.lane import Lane, LaneName, LaneRefusal, Lanes
-from turnwire.core.machine import advance
+from turnwire.core.lane import Lane, LaneName, Lanes
+from turnwire.core.serving_actions import (
+    Forget,
+    HangUp,
+    Interrupt,
+    Place,
+    Reply,
+    ServingAction,
+    Start,
+    Stop,
+)
+from turnwire.core.serving_refusals import LANE_REFUSALS, error_event
+from turnwire.core.serving_steers import ServedSteers
+from turnwire.core.serving_turn import ServedTurn, Target
 from turnwire.core.signals import SIGNAL_OF_TYPE
-from turnwire.core.turn import TERMINAL_STATES, TRANSITIONS, TurnSignal, TurnState
+from turnwire.core.steer_input import can_be_steered
+from turnwire.core.turn import TERMINAL_STATES, TurnSignal, TurnState
 from turnwire.events import MalformedMessage, decode_envelope, encode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from turnwire.core.served_steer import ServedSteer
+
+__all__ = [
+    "Forget",
+    "HangUp",
+    "Interrupt",
+    "Place",
+    "Reply",
+    "Serving",
+    "ServingAction",
+    "Start",
+    "Stop",
+    "error_event",
+]
+
 Json = dict[str, Any]
-
-_REFUSALS: Final[dict[LaneRefusal, str]] = {
-    "invalid_stream_id": (
-        "`stream_id` must be 1 to 256 characters of A-Z, a-z, 0-9, `_`, `-` and `.`; leave it out"
-        " for the default lane."
-    ),
-    "websocket_stream_limit_reached": (
-        "This connection has used all its lane names. Reuse one of them or open another connection."
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Run a turn.
-
-    Attributes:
-        turn: Its number on this socket.
-        request: The ``response.create`` object, without ``type`` and ``stream_id``.
-        parent_cached: True if this socket holds the response that it continues.
-    """
-
-    turn: int
-    request: Json
-    parent_cached: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Nobody wants this turn any more: stop its model run."""
-
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Send this message."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """This socket no longer holds this response."""
-
-    response_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """Close the socket."""
-
-    code: int
-    reason: str
-
-
-ServingAction = Start | Stop | Reply | Forget | HangUp
-
-
-@dataclass(slots=True)
-class _ServedTurn:
-    number: int
-    lane: Lane[_ServedTurn]
-    request: Json
-    size_bytes: int
-    state: TurnState = TurnState.QUEUED
-    sequence_number: int = 0
-
-    def signal(self, signal: TurnSignal) -> None:
-        self.state = advance(TRANSITIONS, self.state, signal)
-
-    @property
-    def parent(self) -> str | None:
-        return self.request.get("previous_response_id")
-
-    @property
-    def stored(self) -> bool:
-        return self.request.get("store") is not False
-
-
-def error_event(
-    message: str,
-    *,
-    status: int = 400,
-    kind: str = "invalid_request_error",
-    code: str | None = None,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Json:
-    """Build an ``error`` event in the one shape that every client understands.
-
-    Nested, with ``status``, and without null members: interop rule R18,
-    docs/protocol/errors.md#shape.
-    """
-    error: Json = {"type": kind, "message": message}
-    if code is not None:
-        error["code"] = code
-    if param is not None:
-        error["param"] = param
-    event: Json = {"type": "error", "status": status, "error": error}
-    if headers:
-        event["headers"] = headers
-    return event
 
 
 class Serving:
@@ -133,20 +61,36 @@ class Serving:
     Args:
         active_limit: Turns at once; more creates wait.
         named_limit: Distinct lane names.
-        queue_bytes: How much may wait before new creates are refused with 429.
+        queue_bytes: How much may wait, of creates and of steers, before more are refused.
+        new_steer_id: Returns an id that was never used; None refuses every steer.
+        steers: Says of a create whether its model can be interrupted between two items.
+
+    Attributes:
+        refused: Messages that were refused before they became turns, by error code.
     """
 
     def __init__(
-        self, *, active_limit: int = 16, named_limit: int = 32, queue_bytes: int = 64 * 2**20
+        self,
+        *,
+        active_limit: int = 16,
+        named_limit: int = 32,
+        queue_bytes: int = 64 * 2**20,
+        new_steer_id: Callable[[], str] | None = None,
+        steers: Callable[[Json], bool] = can_be_steered,
     ) -> None:
-        self._connection: Connection[_ServedTurn] = Connection(
+        self._connection: Connection[ServedTurn] = Connection(
             0, ConnectionState.OPEN, Lanes(active_limit, named_limit)
         )
         self._queue_bytes = queue_bytes
         self._queued_bytes = 0
-        self._turns: dict[int, _ServedTurn] = {}
+        self._turns: dict[int, ServedTurn] = {}
         self._numbers = 0
+        self.refused: Counter[str] = Counter()
         self._actions: list[ServingAction] = []
+        self._can_steer = steers
+        self._steers = ServedSteers(
+            self._connection, self._tell_aside, self._has_room, new_steer_id
+        )
 
     def actions(self) -> list[ServingAction]:
         """Return what is to be done since the last call, in order."""
@@ -162,6 +106,21 @@ class Serving:
     def waiting(self) -> int:
         """Turns that wait for their lane or for one of the places."""
         return len(self._turns) - self.active
+
+    @property
+    def lanes(self) -> int:
+        """Lanes that have been used, and the default one."""
+        return len(self._connection.lanes.by_name)
+
+    def place(self, number: int) -> Place:
+        """Return where a turn is that has not ended."""
+        turn = self._turns[number]
+        return Place(list(self._connection.lanes.by_name).index(turn.lane.name), turn.received)
+
+    def waiting_places(self) -> list[Place]:
+        """Return where the turns are that wait, in order of arrival."""
+        waiting = (turn for turn in self._turns.values() if turn.state is TurnState.QUEUED)
+        return [self.place(turn.number) for turn in waiting]
 
     def received(self, data: bytes, now: float, *, text: bool = True) -> None:
         """Take one message from the client; every message gets an answer."""
@@ -181,7 +140,9 @@ class Serving:
         if kind == "response.create":
             self._created(event, len(data), now)
         elif kind == "response.steer":
-            self._refuse_steer(event)
+            interrupted = self._steers.received(event, len(data))
+            if interrupted is not None:
+                self._actions.append(Interrupt(interrupted))
         elif kind != "response.processed":  # an acknowledgement; no reply is expected
             self._refuse(
                 f"Unknown message type {kind[:64]!r}. Send `response.create`.", None, param="type"
@@ -194,7 +155,7 @@ class Serving:
         if refusal is not None:
             # An invalid name is not echoed; the 33rd valid one is (docs/protocol/errors.md).
             echo = name if refusal == "websocket_stream_limit_reached" else None
-            self._refuse(_REFUSALS[refusal], echo, code=refusal, param="stream_id")
+            self._refuse(LANE_REFUSALS[refusal], echo, code=refusal, param="stream_id")
             return
         if not isinstance(event.get("previous_response_id"), str | None):
             self._refuse(
@@ -208,7 +169,7 @@ class Serving:
                 code="websocket_connection_limit_reached",
             )
             return
-        if self._queued_bytes + size_bytes > self._queue_bytes:
+        if not self._has_room(size_bytes):
             self._refuse(
                 f"More than {self._queue_bytes} bytes of turns wait on this connection.",
                 name,
@@ -222,24 +183,37 @@ class Serving:
             for key, value in event.items()
             if key not in ("type", "stream_id") and value is not None
         }
-        lane = lanes.open(name)
-        self._numbers += 1
-        turn = _ServedTurn(self._numbers, lane, request, size_bytes)
-        self._turns[turn.number] = turn
+        turn = self._turn(lanes.open(name), request, size_bytes, now)
         self._queued_bytes += size_bytes
-        lanes.enqueue(lane, turn)
+        lanes.enqueue(turn.lane, turn)
         self._start_ready(now)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._queued_bytes + self._steers.size_bytes + size_bytes <= self._queue_bytes
+
+    def _turn(
+        self, lane: Lane[ServedTurn], request: Json, size_bytes: int, now: float
+    ) -> ServedTurn:
+        self._numbers += 1
+        turn = ServedTurn(lane, request, size_bytes, now, Target(self._numbers, lane.name))
+        self._turns[turn.number] = turn
+        return turn
 
     def _start_ready(self, now: float) -> None:
         for turn in self._connection.lanes.start_ready(now):
             self._queued_bytes -= turn.size_bytes
-            turn.signal(TurnSignal.WRITE)
-            # A fork binds its parent when it starts, not when it was queued.
-            parent = turn.parent
-            cached = parent is not None and any(
-                lane.latest == parent for lane in self._connection.lanes
-            )
-            self._actions.append(Start(turn.number, turn.request, cached))
+            self._steers.take_along(turn)
+            self._start(turn)
+
+    def _start(self, turn: ServedTurn) -> None:
+        turn.signal(TurnSignal.WRITE)
+        turn.target.can_be_steered = can_be_steered(turn.request) and self._can_steer(turn.request)
+        # A fork binds its parent when it starts, not when it was queued.
+        parent = turn.parent
+        cached = parent is not None and any(
+            lane.latest == parent for lane in self._connection.lanes
+        )
+        self._actions.append(Start(turn.number, turn.request, cached))
 
     def emit(self, number: int, event: Json, now: float) -> None:
         """Send one event of a turn; its terminal event ends the turn.
@@ -250,14 +224,22 @@ class Serving:
         turn = self._turns[number]
         kind: str = event["type"]
         signal = SIGNAL_OF_TYPE.get(kind, TurnSignal.PRODUCE)
+        if signal is TurnSignal.PRODUCE and turn.state is TurnState.OUTPUT and not turn.carried:
+            self._tell(event, turn.target)  # nearly all of them: nothing changes
+            return
         turn.signal(signal)
-        numbered = event | {"sequence_number": turn.sequence_number}
-        turn.sequence_number += 1
-        self._reply(numbered, turn.lane.name)
+        never_began = turn.carried is not None and signal is TurnSignal.FAIL
+        if not (turn.automatic and never_began):  # a client has never heard of what failed here
+            self._tell(event, turn.target)
+        response: Json = event.get("response") or {}
+        if signal is TurnSignal.FAIL:
+            self._steers.failed(turn, event)
+        elif response or turn.carried is not None:
+            self._steers.began(turn, response.get("id"))
         if turn.state in TERMINAL_STATES:
-            self._end(turn, event.get("response"), now)
+            self._end(turn, response, now)
 
-    def _end(self, turn: _ServedTurn, response: Json | None, now: float) -> None:
+    def _end(self, turn: ServedTurn, response: Json, now: float) -> None:
         del self._turns[turn.number]
         lane = turn.lane
         if turn.state is TurnState.FAILED:
@@ -266,17 +248,32 @@ class Serving:
             if lane.latest is not None and lane.latest == turn.parent:
                 self._remember(lane, None)
         else:
-            assert response is not None  # completed and incomplete always carry one
             self._remember(lane, response["id"])
-        self._connection.lanes.end_and_queue(lane)
-        self._start_ready(now)
+        successor = self._steers.ended(turn, response)
+        if successor is None:
+            self._connection.lanes.end_and_queue(lane)
+            self._start_ready(now)
+        else:
+            self._succeed(turn, *successor, now)
         self._close_if_drained()
 
-    def _remember(self, lane: Lane[_ServedTurn], response_id: str | None) -> None:
+    def _succeed(
+        self, turn: ServedTurn, request: Json, steers: list[ServedSteer], now: float
+    ) -> None:
+        """Start the automatic successor of a turn that was steered."""
+        successor = self._turn(turn.lane, request, 0, now)
+        successor.automatic, successor.carried = True, (turn.target, steers)
+        # It has its predecessor's place: before the creates that wait for this lane or another.
+        self._connection.lanes.end(turn.lane)
+        self._connection.lanes.take(turn.lane, successor, now)
+        self._start(successor)
+
+    def _remember(self, lane: Lane[ServedTurn], response_id: str | None) -> None:
         old = lane.latest
         lane.remember(response_id)
         if old is not None and all(other.latest != old for other in self._connection.lanes):
             self._actions.append(Forget(old))
+            self._steers.passed_by(old)
 
     def drain(self, now: float) -> None:  # noqa: ARG002  # every input takes the time
         """Take no new turns; close when the running ones have ended."""
@@ -284,7 +281,10 @@ class Serving:
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
-        if self._connection.state is ConnectionState.DRAINING and not self._turns:
+        if self._connection.state is not ConnectionState.DRAINING:
+            return
+        self._steers.drain()
+        if not self._turns:
             self._connection.signal(ConnectionSignal.EMPTIED)
             self._actions.append(HangUp(1000, ""))
 
@@ -298,23 +298,8 @@ class Serving:
             turn.signal(TurnSignal.CANCEL)
         self._turns.clear()
         self._connection.lanes.clear()
+        self._steers.clear()
         self._queued_bytes = 0
-
-    def _refuse_steer(self, event: Json) -> None:
-        target: Any = event.get("previous_response_id")
-        self._reply(
-            {
-                "type": "response.steer.failed",
-                "sequence_number": 0,
-                "error": {
-                    "type": "invalid_request_error",
-                    "code": "steering_not_supported",
-                    "message": "This server does not steer.",
-                },
-                "steer": {"previous_response_id": target, "input": event.get("input")},
-            },
-            None,
-        )
 
     def _refuse(
         self,
@@ -326,9 +311,21 @@ class Serving:
         code: str | None = None,
         param: str | None = None,
     ) -> None:
+        self.refused[code or kind] += 1
         self._reply(error_event(message, status=status, kind=kind, code=code, param=param), lane)
 
-    def _reply(self, event: Json, lane: LaneName) -> None:
+    def _tell(self, event: Json, target: Target) -> None:
+        self._reply(target.number(event), target.lane)
+
+    def _tell_aside(self, event: Json, target: Target | None) -> None:
+        """Send what is about a response, or about none that is known, and not of it."""
+        if target is None:
+            self._reply(event | {"sequence_number": 0}, None)
+        else:
+            turn = target.turn if target.ending is None else None
+            self._reply(target.number(event), target.lane, turn)
+
+    def _reply(self, event: Json, lane: LaneName, turn: int | None = None) -> None:
         if lane is not None:
             event = event | {"stream_id": lane}
-        self._actions.append(Reply(encode(event)))
+        self._actions.append(Reply(encode(event), turn))

@@ -9,6 +9,7 @@ from typing import Final
 
 from turnwire.core.turn import TurnSignal
 from turnwire.events import (
+    STEERS,
     Event,
     OtherEvent,
     ResponseCompletedEvent,
@@ -73,14 +74,14 @@ def signal_of(event: Event) -> TurnSignal | None:
         return signal
     if isinstance(event, OtherEvent):
         return _signal_of_other(event)
-    return None if isinstance(event, _OURS) else _E.PRODUCE
+    return None if isinstance(event, _OURS) or type(event) in STEERS else _E.PRODUCE
 
 
 def _signal_of_other(event: OtherEvent) -> TurnSignal | None:
     by_name = SIGNAL_OF_TYPE.get(event.type)
     if by_name is not None:
         return by_name
-    if not event.type.startswith("response."):
+    if not event.type.startswith("response.") or event.type.startswith("response.steer."):
         return None
     if event.response is not None:
         by_status = _SIGNAL_OF_STATUS.get(event.response.status)

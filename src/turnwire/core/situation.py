@@ -41,6 +41,7 @@ _DELIVERY: Final = {
     TurnState.WRITING: Delivery.WRITTEN,
     TurnState.ACCEPTED: Delivery.ACCEPTED,
     TurnState.OUTPUT: Delivery.OUTPUT,
+    TurnState.STEERING: Delivery.OUTPUT,
 }
 
 
@@ -73,6 +74,8 @@ def situation_of(
 
 
 def _may_repeat(state: PoolState, turn: PoolTurn, failure: Failure) -> bool:
+    if turn.was_steered:
+        return False  # what was said to it would be lost, or said twice
     try:
         return may_repeat(turn, failure)
     except Exception as error:  # noqa: BLE001  # a mistake in the caller's function is not ours
@@ -92,6 +95,8 @@ def _cause(state: PoolState, turn: PoolTurn, failure: Failure) -> Cause:
     if failure.status == _UNAUTHORIZED and turn.exchange is not None:
         fresh = state.settings.refreshes_key and not turn.key_refreshed
         return Cause.STALE_KEY if fresh else Cause.ANSWER
+    if turn.was_steered:
+        return Cause.ANSWER
     if turn.refusals < _MOST_REFUSALS:
         refusal = _refusal(state, turn, failure)
         if refusal is not None:
@@ -120,6 +125,7 @@ def _can_be_fetched(state: PoolState, turn: PoolTurn) -> bool:
         and turn.response_id is not None
         and turn.request.params.stored
         and turn.runs_model
+        and not turn.is_in_doubt
         and not turn.resume_failed
         and turn.resumes < _MOST_RESUMES
     )

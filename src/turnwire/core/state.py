@@ -6,14 +6,16 @@ The modules beside this one decide; what they decide ends up here as actions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from turnwire.core.actions import Action, Close, ConnectionId, Log, TurnId
+from turnwire.core.actions import Action, Close, ConnectionId, Log, Steered, TurnId
 from turnwire.core.budget import Budget
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.exchange import Exchange
+from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.pool_turn import PoolConnection, PoolTurn
 from turnwire.core.statistics import PoolStatistics
+from turnwire.core.steer import ENDED, SteerId, SteerSignal, SteerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from turnwire.core.breaker import Breaker
     from turnwire.core.lane import Lane
     from turnwire.core.settings import PoolSettings
+    from turnwire.core.steer import Steer
+
+_TOO_LATE: Final = "the turn ended before this could be said to it: say it in the next one"
+_LOST: Final = "the connection ended before the server said what became of it"
 
 
 @dataclass(slots=True)
@@ -34,6 +40,7 @@ class PoolState:
         unrouted: Turns that have just begun to wait, and whose way is to be chosen.
         resting: Turns that the server was too busy for, and when to send them again.
         to_write: Turns that are written again where they are.
+        steers: Those to which something may still happen.
         message_bytes: The largest message for a socket, as far as is known.
         named_limit: Distinct lane names of a socket, as far as is known.
         no_dial_before: When to dial again.
@@ -58,6 +65,7 @@ class PoolState:
     unrouted: list[PoolTurn] = field(default_factory=list[PoolTurn])
     resting: dict[TurnId, float] = field(default_factory=dict[TurnId, float])
     to_write: list[PoolTurn] = field(default_factory=list[PoolTurn])
+    steers: dict[SteerId, Steer] = field(default_factory=dict[SteerId, "Steer"])
     queued_bytes: int = 0
     message_bytes: int = 0
     named_limit: int = 0
@@ -131,6 +139,10 @@ class PoolState:
         del self.turns[turn.id]
         self.dequeue(turn)
         turn.release_source()
+        for steer in turn.steers:
+            if steer.state is SteerState.WAITING:
+                late = Failure(FailureKind.STEER, _TOO_LATE, code="response_not_active")
+                self.move_steer(steer, SteerSignal.FAIL, late)
         chain = turn.request.chain
         if chain is not None and chain.turn == turn.id:
             chain.turn, chain.turn_written = None, False
@@ -161,11 +173,24 @@ class PoolState:
         self.resting[turn.id] = until
         self.note_deadline(until)
 
+    def move_steer(self, steer: Steer, signal: SteerSignal, failure: Failure | None = None) -> None:
+        """Something happened to a steer; whoever waits for it is told."""
+        if steer.state is SteerState.WAITING:
+            self.queued_bytes -= steer.size_bytes
+        steer.signal(signal)
+        steer.failure = failure
+        ended = steer.state in ENDED
+        if ended:
+            del self.steers[steer.id]
+        self.actions.append(Steered(steer.id, ended))
+
     def forget(self, socket: PoolConnection, signal: ConnectionSignal) -> None:
-        """A socket is no more."""
+        """A socket is no more, and nobody will learn what became of the steers on it."""
         socket.signal(signal)
         del self.sockets[socket.id]
         self.changed = True
+        for steer in [each for each in self.steers.values() if each.connection == socket.id]:
+            self.move_steer(steer, SteerSignal.LOSE, Failure(FailureKind.STEER, _LOST))
 
     def hang_up(self, socket: PoolConnection, signal: ConnectionSignal, code: int = 1000) -> None:
         """Close a socket of ours."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from turnwire.core import endings, liveness, rotation
+from turnwire.core import endings, liveness, rotation, steering
 from turnwire.core.actions import Close
 from turnwire.core.connection import ConnectionSignal
 from turnwire.core.dialing import dial_failed
@@ -71,6 +71,9 @@ def expire(state: PoolState, now: float) -> None:
 
 
 def _too_late(state: PoolState, turn: PoolTurn, kind: FailureKind, now: float) -> None:
+    if turn.verdict is not None and kind is FailureKind.FIRST_EVENT_TIMEOUT:
+        steering.gave_up(state, turn, now)
+        return
     message = _TOO_LATE[kind].format(turn.request.deadlines)
     if kind is FailureKind.FIRST_EVENT_TIMEOUT and liveness.is_mute(state, turn.connection, now):
         kind, message = FailureKind.LOST, f"{message}, nor a pong"
@@ -124,6 +127,8 @@ def _due(state: PoolState, turn: PoolTurn) -> Iterator[tuple[float, FailureKind]
             yield turn.written_at + limits.first_event, FailureKind.FIRST_EVENT_TIMEOUT
         elif turn.written_at is None and limits.write is not None:
             yield turn.write_began_at + limits.write, FailureKind.LOST
+    if turn.verdict is not None and limits.first_event is not None:
+        yield turn.verdict.since + limits.first_event, FailureKind.FIRST_EVENT_TIMEOUT
     if turn.state in (TurnState.ACCEPTED, TurnState.OUTPUT) and limits.progress is not None:
         yield _heard_at(state, turn) + limits.progress, FailureKind.PROGRESS_TIMEOUT
 

@@ -3,6 +3,7 @@
 Everything that can happen to a turn is in ``TRANSITIONS``; a pair that is not there is a bug.
 What the states tell apart is how much the server may already have done: nothing (``QUEUED``),
 perhaps something (``WRITING``), surely something (``ACCEPTED``), something visible (``OUTPUT``).
+In ``STEERING`` a response has ended, and it is not known yet whether another one continues it.
 This file does not know about sockets, time, or which side we are.
 """
 
@@ -19,6 +20,7 @@ class TurnState(Enum):
     WRITING = "writing"
     ACCEPTED = "accepted"
     OUTPUT = "output"
+    STEERING = "steering"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
@@ -36,6 +38,7 @@ class TurnSignal(Enum):
     FAIL = "fail"  # an error, from the server or from the way to it
     CANCEL = "cancel"  # the caller no longer wants it
     REQUEUE = "requeue"  # it was refused or cut off, and will be written again
+    HOLD = "hold"  # its response has ended, and a successor may follow: it was steered
 
 
 _S, _E = TurnState, TurnSignal
@@ -60,6 +63,7 @@ TRANSITIONS: Final = {
     (_S.ACCEPTED, _E.FAIL):       _S.FAILED,
     (_S.ACCEPTED, _E.CANCEL):     _S.CANCELLED,
     (_S.ACCEPTED, _E.REQUEUE):    _S.QUEUED,
+    (_S.ACCEPTED, _E.HOLD):       _S.STEERING,
 
     (_S.OUTPUT,   _E.ACCEPT):     _S.OUTPUT,       # a late refresh of the response object
     (_S.OUTPUT,   _E.PRODUCE):    _S.OUTPUT,
@@ -68,6 +72,13 @@ TRANSITIONS: Final = {
     (_S.OUTPUT,   _E.FAIL):       _S.FAILED,
     (_S.OUTPUT,   _E.CANCEL):     _S.CANCELLED,
     (_S.OUTPUT,   _E.REQUEUE):    _S.QUEUED,       # its caller has seen nothing of it
+    (_S.OUTPUT,   _E.HOLD):       _S.STEERING,
+
+    (_S.STEERING, _E.ACCEPT):     _S.ACCEPTED,     # the successor has begun
+    (_S.STEERING, _E.COMPLETE):   _S.COMPLETED,    # none will
+    (_S.STEERING, _E.INCOMPLETE): _S.INCOMPLETE,
+    (_S.STEERING, _E.FAIL):       _S.FAILED,
+    (_S.STEERING, _E.CANCEL):     _S.CANCELLED,
 }  # fmt: skip
 
 TERMINAL_STATES: Final = frozenset({_S.COMPLETED, _S.INCOMPLETE, _S.FAILED, _S.CANCELLED})

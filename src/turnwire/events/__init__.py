@@ -27,6 +27,7 @@ from turnwire.events.response import (
     decode_item,
 )
 from turnwire.events.server import (
+    STEERS,
     Lifecycle,
     OtherEvent,
     ResponseCompletedEvent,
@@ -44,11 +45,17 @@ from turnwire.events.server import (
     ResponseReasoningSummaryTextDeltaEvent,
     ResponseReasoningTextDeltaEvent,
     ResponseRefusalDeltaEvent,
+    ResponseSteerAcceptedEvent,
+    ResponseSteerFailedEvent,
+    ResponseSteerPendingEvent,
     ResponseTextDeltaEvent,
     ResponseTextDoneEvent,
+    SteerEvent,
+    SteerRef,
 )
 
 __all__ = [
+    "STEERS",
     "ContentPart",
     "Envelope",
     "ErrorBody",
@@ -82,8 +89,13 @@ __all__ = [
     "ResponseReasoningTextDeltaEvent",
     "ResponseRef",
     "ResponseRefusalDeltaEvent",
+    "ResponseSteerAcceptedEvent",
+    "ResponseSteerFailedEvent",
+    "ResponseSteerPendingEvent",
     "ResponseTextDeltaEvent",
     "ResponseTextDoneEvent",
+    "SteerEvent",
+    "SteerRef",
     "SummaryPart",
     "TurnRestartedEvent",
     "TurnResumedEvent",

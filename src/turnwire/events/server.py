@@ -152,6 +152,44 @@ class ResponseFunctionCallArgumentsDoneEvent(
     output_index: int = 0
 
 
+class SteerRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which steer an event is about.
+
+    Attributes:
+        id: The server's name of it, or None if it has not got one.
+        previous_response_id: The response that was to be steered.
+    """
+
+    id: str | None = None
+    previous_response_id: str | None = None
+
+
+class _Steer(Event, frozen=True, kw_only=True):
+    steer: SteerRef
+
+
+class ResponseSteerAcceptedEvent(_Steer, frozen=True, kw_only=True, tag="response.steer.accepted"):
+    """The server owns the input of a steer; it has not applied it yet."""
+
+
+class ResponseSteerPendingEvent(_Steer, frozen=True, kw_only=True, tag="response.steer.pending"):
+    """The input waits for the next turn, which has to answer what the model asked the client."""
+
+    reason: str | None = None
+    required_input: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+
+
+class ResponseSteerFailedEvent(_Steer, frozen=True, kw_only=True, tag="response.steer.failed"):
+    """The input was given back; the response goes on as if nothing had been said."""
+
+    error: ErrorBody = msgspec.field(default_factory=ErrorBody)
+
+
+# As above.
+STEERS: Final[frozenset[type[Event]]] = frozenset(_Steer.__subclasses__())
+SteerEvent = ResponseSteerAcceptedEvent | ResponseSteerPendingEvent | ResponseSteerFailedEvent
+
+
 class OtherEvent(Event, frozen=True, kw_only=True):
     """An event of a type that turnwire does not act on; everything is in ``to_dict()``."""
 
@@ -182,4 +220,7 @@ KnownEvent = (
     | ResponseCustomToolCallInputDeltaEvent
     | ResponseTextDoneEvent
     | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseSteerAcceptedEvent
+    | ResponseSteerPendingEvent
+    | ResponseSteerFailedEvent
 )

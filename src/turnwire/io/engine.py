@@ -27,6 +27,7 @@ from turnwire.core.actions import (
     Restart,
     Send,
     SignIn,
+    Steered,
 )
 from turnwire.core.failure import CloseInfo
 from turnwire.core.pool import Pool
@@ -35,16 +36,20 @@ from turnwire.io.endpoint import SignInFailed
 from turnwire.io.http import HttpRequest, Whole, perform
 from turnwire.io.inbox import Inboxes
 from turnwire.io.sleep import SleepWatch
+from turnwire.io.timer import Timer
 from turnwire.io.websocket import UpgradeRefused, WebSocket, close_and_stop, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 
     from turnwire.core.breaker import Health
+    from turnwire.core.history import HistoryItem
     from turnwire.core.pool_turn import PoolTurn
     from turnwire.core.request import TurnRequest
     from turnwire.core.settings import PoolSettings
     from turnwire.core.statistics import PoolStatistics
+    from turnwire.core.steer import Steer
+    from turnwire.io.bell import Bell
     from turnwire.io.endpoint import Endpoint
     from turnwire.io.inbox import Inbox
     from turnwire.io.refusal import Refusal
@@ -85,8 +90,7 @@ class Engine:
         self._sockets: dict[int, WebSocket] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by connection
         self._closing: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed: float | None = None
+        self._timer = Timer(self._loop, self._tick)
         self._leaving: asyncio.Future[None] = self._loop.create_future()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._session = open_session(endpoint.ssl_context)
@@ -134,6 +138,15 @@ class Engine:
         inbox = self._inboxes.open(turn.id)
         self._act()
         return turn, inbox
+
+    def steer(self, turn: PoolTurn, items: Sequence[HistoryItem]) -> tuple[Steer, Bell] | None:
+        """Say something to a turn; None if the queue is full."""
+        steer = self._pool.steer(turn, items, self._loop.time())
+        if steer is None:
+            return None
+        bell = self._inboxes.listen(steer.id)
+        self._act()
+        return steer, bell
 
     def _notice_sleep(self) -> None:
         slept = self._sleep_watch.slept(self._loop.time())
@@ -204,9 +217,7 @@ class Engine:
                 self._do(action)
         if only_events:
             return  # by far the most common case, and events alone bring no deadline
-        deadline = self._pool.deadline()
-        if deadline != self._armed:
-            self._arm(deadline)
+        self._timer.arm(self._pool.deadline())
 
     def _relieve(self, turn: int) -> None:
         overflowed = self._inboxes.relieve(turn)
@@ -231,27 +242,12 @@ class Engine:
                 self._hang_up(connection, code)
             case Log(message):
                 _log.info("%s", message)
-            case Deliver() | Restart() | Finish():
-                self._tell(action)
-
-    def _tell(self, action: Deliver | Restart | Finish) -> None:
-        inboxes = self._inboxes.by_turn
-        match action:
-            case Restart(turn, event):
-                inboxes[turn].restart(event)
-            case Finish(turn):
-                inboxes.pop(turn).close(action)
+            case Restart() | Finish() | Steered():
+                self._inboxes.tell(action)
             case Deliver():
                 raise AssertionError("handled by the caller, which is where the time goes")
 
-    def _arm(self, deadline: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
-        self._armed = deadline
-
     def _tick(self) -> None:
-        self._timer = self._armed = None
         self._notice_sleep()
         self._pool.tick(self._loop.time())
         self._act()

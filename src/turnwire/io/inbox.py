@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from turnwire.core.actions import Finish, Restart, Steered
 from turnwire.core.coalescing import coalesce
+from turnwire.io.bell import Bell
 
 if TYPE_CHECKING:
-    from turnwire.core.actions import Finish
     from turnwire.events import Event
 
 _WORTH_IT: Final = 15 / 16  # of a limit: what joining deltas has to come down to
@@ -98,6 +99,7 @@ class Inboxes:
 
     def __init__(self, limit_bytes: int, together_bytes: int) -> None:
         self.by_turn: dict[int, Inbox] = {}
+        self._by_steer: dict[int, Bell] = {}
         self._limit_bytes = limit_bytes
         self._together_bytes = together_bytes
 
@@ -105,6 +107,23 @@ class Inboxes:
         """Make the inbox of a new turn."""
         inbox = self.by_turn[turn] = Inbox(self._look_at_bytes(0))
         return inbox
+
+    def listen(self, steer: int) -> Bell:
+        """Return what rings when a steer has moved."""
+        bell = self._by_steer[steer] = Bell()
+        return bell
+
+    def tell(self, action: Restart | Finish | Steered) -> None:
+        """Pass on what is more than an event."""
+        match action:
+            case Restart(turn, event):
+                self.by_turn[turn].restart(event)
+            case Finish(turn):
+                self.by_turn.pop(turn).close(action)
+            case Steered(steer, ended):
+                self._by_steer[steer].ring()
+                if ended:
+                    del self._by_steer[steer]
 
     def relieve(self, turn: int) -> Overflow | None:
         """Do something about an inbox that has grown: join deltas.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 
 import msgspec
 
-from turnwire.core.failure import FailureKind
+from turnwire.core.failure import FailureKind, status_of_words
 from turnwire.events import ErrorBody, Lifecycle, ResponseErrorEvent
 
 if TYPE_CHECKING:
@@ -23,19 +23,6 @@ STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
 _OF_THE_TRANSFER: Final = frozenset(
     {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
 )
-_STATUS_OF_TYPE: Final = {
-    "authentication_error": 401,
-    "invalid_request_error": 400,
-    "not_found_error": 404,
-    "permission_error": 403,
-    "rate_limit_error": 429,
-    "too_many_requests": 429,
-}
-_STATUS_OF_CODE: Final = {
-    "insufficient_quota": 429,
-    "rate_limit_exceeded": 429,
-    "server_is_overloaded": 503,
-}
 _STATUS_OF_KIND: Final = {FailureKind.TOO_LARGE: 413}  # nobody read it; nor would they later
 _SERVER_ERROR: Final = 500
 _NO_ERROR: Final = 400  # below it
@@ -95,8 +82,7 @@ def _status(failure: Failure) -> int:
         return failure.status
     if failure.kind in _STATUS_OF_KIND:
         return _STATUS_OF_KIND[failure.kind]
-    by_type = _STATUS_OF_TYPE.get(failure.type or "", _SERVER_ERROR)
-    return _STATUS_OF_CODE.get(failure.code or "", by_type)
+    return status_of_words(failure.code, failure.type) or _SERVER_ERROR
 
 
 def _is_error(status: int | None) -> TypeGuard[int]:

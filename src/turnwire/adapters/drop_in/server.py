@@ -107,5 +107,5 @@ def _replay_of(shape: Shape) -> Replay:
     return lambda cut: not (cut.delivery == "writing" or cut.hosted_tools or in_place)
 
 
-def _cannot_continue(_: object) -> AsyncTurn:
+def _cannot_continue(*_: object) -> AsyncTurn:
     raise AssertionError("nobody outside has the turn, so nobody continues it")

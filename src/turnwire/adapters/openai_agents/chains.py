@@ -11,6 +11,8 @@ import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from turnwire.adapters.openai_agents.asides import Asides
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -33,12 +35,14 @@ class KnownChain:
         ids: Ids of the items with which its last turn ended.
         size_bytes: What the history weighs, about.
         replay: ``never`` if its turns must not be sent again; None for the client's way.
+        asides: What was said to its turns while they ran.
     """
 
-    __slots__ = ("_turn", "chain", "ids", "replay", "size_bytes")
+    __slots__ = ("_turn", "asides", "chain", "ids", "replay", "size_bytes")
 
-    def __init__(self, chain: AsyncChain, replay: NoReplay) -> None:
+    def __init__(self, chain: AsyncChain, replay: NoReplay, asides: Asides | None = None) -> None:
         self.chain = chain
+        self.asides = asides or Asides()
         self.replay: NoReplay = replay
         self.ids: tuple[str, ...] = ()
         self.size_bytes = 0
@@ -95,7 +99,7 @@ class Chains:
         if found is None or (replay is not None and found.replay is None):
             return KnownChain(self.client.chain(replay=replay), replay)
         if found.is_busy:  # somebody else goes on from there too
-            return KnownChain(found.chain.fork(), found.replay)
+            return KnownChain(found.chain.fork(), found.replay, found.asides.copy())
         return found
 
     def _with_an_item_of(self, history: Sequence[Any]) -> KnownChain | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agents import ItemHelpers, ModelBehaviorError, OpenAIResponsesModel
 from agents.models.fake_id import FAKE_RESPONSES_ID
 
 from turnwire.adapters.openai_agents import objects, private
+from turnwire.adapters.openai_agents.asides import merged
 from turnwire.adapters.openai_agents.errors import retry_advice, sdk_error
 from turnwire.adapters.openai_agents.fields import fields_of
 from turnwire.adapters.openai_agents.stream import EventStream
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
     from turnwire.adapters.openai_agents.chains import Chains, KnownChain
     from turnwire.adapters.openai_agents.fields import Fields
+    from turnwire.client.steering import Steering
     from turnwire.client.turn import AsyncTurn
+
+# What `ModelProvider.steering` was entered for: tasks that begin in it see it too.
+CURRENT: ContextVar[Steering | None] = ContextVar("turnwire_steering", default=None)
 
 
 class Model(OpenAIResponsesModel):
@@ -82,12 +88,17 @@ class Model(OpenAIResponsesModel):
         except TurnwireError as error:
             raise sdk_error(error) from error
         running = _Running(turn, known, self._chains)
+        steering = CURRENT.get()
         if named.get("stream"):
+            if steering is not None:
+                steering.turn_began(await _submitted(turn))
             return EventStream(
                 turn, completed=running.completed, ended=running.ended, error_of=sdk_error
             )
         try:
             async with turn:
+                if steering is not None:
+                    steering.turn_began(turn)
                 final = await turn.get_final_response()
         except TurnwireError as error:
             raise sdk_error(error) from error
@@ -122,7 +133,8 @@ class Model(OpenAIResponsesModel):
                 **fields.params,
             ), None
         known = self._chains.find(items, replay)
-        turn = known.chain.turn(history=items, timeout=fields.timeout, **fields.params)
+        history = known.asides.restored(items)
+        turn = known.chain.turn(history=history, timeout=fields.timeout, **fields.params)
         known.begin(turn)
         return turn, known
 
@@ -142,6 +154,13 @@ def _needs_cleaning(item: Any) -> bool:
     return bool(fields.get("provider_data")) or fields.get("id") == FAKE_RESPONSES_ID
 
 
+async def _submitted(turn: AsyncTurn) -> AsyncTurn:
+    try:
+        return await turn.submit()
+    except TurnwireError as error:
+        raise sdk_error(error) from error
+
+
 class _Running:
     """A turn that runs, and what is to be done at its end."""
 
@@ -152,9 +171,9 @@ class _Running:
 
     def completed(self) -> Response:
         """Remember the chain, and return the response that the SDK goes on with."""
-        final = self._turn.response
-        assert final is not None  # it has completed
+        final = merged(self._turn.responses)
         if self._known is not None:
+            self._known.asides.note(self._turn)
             self._chains.keep(self._known, final, self._turn.full_bytes)
         response = objects.response(final)
         private.count_without_usage(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Unpack
 
 import agents
@@ -11,12 +12,14 @@ from agents.models.openai_client_utils import is_official_openai_base_url
 
 from turnwire.adapters.openai_agents.chains import Chains
 from turnwire.adapters.openai_agents.fields import USER_AGENT
-from turnwire.adapters.openai_agents.model import Model
+from turnwire.adapters.openai_agents.model import CURRENT, Model
 from turnwire.client.aio import AsyncClient
 from turnwire.client.config import DEFAULT_BASE_URL
+from turnwire.client.steering import Steering
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
     from turnwire.client.options import ClientOptions
@@ -59,6 +62,27 @@ class ModelProvider(agents.ModelProvider):
                 is_official=self._is_official,
             )
         return model
+
+    @contextmanager
+    def steering(self) -> Iterator[Steering]:
+        """Let something be said to the runs that are begun in the block.
+
+            with provider.steering() as steering:
+                result = Runner.run_streamed(agent, "Plan a trip.", run_config=config)
+                ...
+                steering.steer("By train, please.")
+
+        It is said to the turn that began last, or between turns to the next one; what was steered
+        and what came of it are one answer of the model's for the runner.
+        """
+        steering = Steering()
+        steering.open()
+        token = CURRENT.set(steering)
+        try:
+            yield steering
+        finally:
+            CURRENT.reset(token)
+            steering.close()
 
     async def aclose(self) -> None:
         """Close the client if the provider made it; turns that run end with an error, at once."""

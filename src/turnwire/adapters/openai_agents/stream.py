@@ -11,6 +11,7 @@ from turnwire.errors import TurnwireError
 from turnwire.events import (
     ResponseCompletedEvent,
     ResponseErrorEvent,
+    ResponseIncompleteEvent,
     TurnRestartedEvent,
     TurnResumedEvent,
 )
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from turnwire.client.turn import AsyncTurn
+    from turnwire.events import Event
 
 # An error is raised instead; the end is handed out whatever the server's word for it is; and what
 # this side did is nothing that the SDK has a class for.
@@ -29,6 +31,14 @@ _NOT_HANDED_OUT = (
     TurnRestartedEvent,
     TurnResumedEvent,
 )
+
+
+def _is_steered(event: Event) -> bool:
+    """Tell the end of a response that goes on as another one from the end of a turn."""
+    if not isinstance(event, ResponseIncompleteEvent):
+        return False
+    details = event.response.incomplete_details
+    return details is not None and details.reason == "steered"
 
 
 class EventStream:
@@ -65,7 +75,7 @@ class EventStream:
             raise StopAsyncIteration
         try:
             event = await anext(self._turn)
-            while isinstance(event, _NOT_HANDED_OUT):
+            while isinstance(event, _NOT_HANDED_OUT) or _is_steered(event):
                 event = await anext(self._turn)
         except TurnwireError as error:
             self._end()
