@@ -1,27 +1,36 @@
 """Write the pages that are made from the code: ``make docs``.
 
-The tables of the core are the only source of the state diagrams and of the table of recoveries;
-a test compares the two.
+The tables of the core are the only source of the state diagrams and of the table of recoveries,
+and the structs of the gateway of its configuration's reference; a test compares the two.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from turnwire.core import breaker, connection, lane, recovery, turn
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from turnwire.core import breaker, connection, lane, recovery, served_steer, steer, turn
+from turnwire.gateway.config import reading, schema
+from turnwire.gateway.upstreams.routed import health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import Enum
+
+    from msgspec.inspect import Field
 
     Table = Mapping[tuple[Enum, Enum], Enum]
 
 REFERENCE = Path(__file__).parent / "reference"
 STATE_MACHINES = REFERENCE / "state-machines.md"
 RECOVERY = REFERENCE / "recovery.md"
+GATEWAY_CONFIG = REFERENCE / "gateway-config.md"
 
 
 class Machine(NamedTuple):
@@ -37,7 +46,10 @@ MACHINES = (
     Machine("A turn", "core/turn.py", turn.TRANSITIONS),
     Machine("A lane", "core/lane.py", lane.TRANSITIONS),
     Machine("A connection", "core/connection.py", connection.TRANSITIONS),
+    Machine("A steer, at the client", "core/steer.py", steer.TRANSITIONS),
+    Machine("A steer, at the server", "core/served_steer.py", served_steer.TRANSITIONS),
     Machine("The breaker", "core/breaker.py", breaker.TRANSITIONS),
+    Machine("An upstream's health", "gateway/upstreams/routed/health.py", health.TRANSITIONS),
 )
 
 INTRODUCTION = """\
@@ -168,7 +180,93 @@ def _meanings(title: str, members: type[Enum]) -> list[str]:
     return [f"## {title}", "", *lines, ""]
 
 
-PAGES = {STATE_MACHINES: state_machines, RECOVERY: recovery_table}
+GATEWAY_CONFIG_INTRODUCTION = """\
+# The gateway's configuration
+
+Written by `make docs` from the tables in `src/turnwire/gateway/config/tables.py`; do not edit.
+
+A file in [TOML](https://toml.io), for `turnwire serve --config FILE`.
+`turnwire serve --check FILE` says what a gateway with it would do, or every mistake in it.
+`turnwire serve --schema` prints the JSON schema.
+Everything may be left out but what has no default; options of the command win over the file.
+
+No secret is in it.
+Keys of clients are there as hashes, which `turnwire serve --new-key NAME` prints.
+What the gateway itself needs comes from environment variables.
+Those are the ones that `api_key_env` names, and `TURNWIRE_STORE_URL`.
+
+How to put it to use: [A gateway for others](../howto/gateway-production.md).
+
+```toml
+workers = 4
+
+[server]
+host = "0.0.0.0"
+allowed_hosts = ["models.example.com"]
+
+[store]
+kind = "sqlite"
+path = "/var/lib/turnwire"
+
+[[upstream]]
+name = "vllm"
+kind = "chat"
+url = "http://127.0.0.1:8000/v1"
+models = ["qwen*"]
+
+[[upstream]]
+name = "hosted"
+kind = "websocket"
+url = "https://api.openai.com/v1"
+models = ["gpt-*"]
+api_key_env = "OPENAI_API_KEY"
+
+[[key]]
+name = "alice"
+hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+limits = { sockets = 20, requests_per_minute = 600 }
+```
+"""
+
+ARRAYS = {"upstream", "key"}
+
+
+def gateway_config() -> str:
+    """Render the tables of the gateway's configuration as a page of Markdown."""
+    sections = (_table(name, kind) for name, kind in schema.TABLES.items())
+    return "\n".join([GATEWAY_CONFIG_INTRODUCTION, *sections])
+
+
+def _table(name: str, kind: type) -> str:
+    heading = f"`[[{name}]]`" if name in ARRAYS else f"`[{name}]`" if name else "At the top"
+    meanings = schema.meanings(kind)
+    rows = [
+        ["field", "takes", "default", "what"],
+        ["---"] * 4,
+        *(
+            [f"`{each.name}`", reading.expectation(hint), _default(each), meanings[each.name]]
+            for each, hint in schema.fields_of(kind)
+        ),
+    ]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    first_line = (inspect.getdoc(kind) or "").partition("\n")[0]
+    return "\n".join([f"## {heading}", "", first_line, "", *lines, ""])
+
+
+def _default(field: Field) -> str:
+    if field.required:
+        return "none: it must be there"
+    value = field.default_factory() if field.default is NODEFAULT else field.default
+    if value is None or is_dataclass(value) or isinstance(value, Struct):
+        return ""
+    return f"`{msgspec.json.encode(value).decode()}`"
+
+
+PAGES = {
+    STATE_MACHINES: state_machines,
+    RECOVERY: recovery_table,
+    GATEWAY_CONFIG: gateway_config,
+}
 
 
 if __name__ == "__main__":

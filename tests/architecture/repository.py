@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "turnwire"
-FOLDERS = (".ci", "benchmarks", "changes", "docs", "examples", "src", "tests")
+FOLDERS = (".ci", "benchmarks", "changes", "deploy", "docs", "examples", "src", "tests")
 GENERATED = {"__pycache__", ".hypothesis"}
 
 

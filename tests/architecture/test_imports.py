@@ -15,7 +15,10 @@ import pytest
 import turnwire
 from architecture.repository import ROOT, SOURCE
 
-EXTRAS = ["agents", "griffe", "httpx", "httpx2", "livekit", "openai", "pydantic", "rich", "typer"]
+EXTRAS = [
+    "agents", "griffe", "httpx", "httpx2", "livekit", "openai", "prometheus_client", "pydantic",
+    "redis", "rich", "typer",
+]  # fmt: skip
 NAMES = sorted(turnwire._HOME_OF)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from turnwire.gateway import Gateway, Settings
 from turnwire.gateway.app import WORK
-from turnwire.gateway.statistics import Statistics
+from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.store import MemoryStore
 from turnwire.gateway.store.event_log import EventLog, EventLogs
 from turnwire.gateway.turns import Turns
@@ -21,6 +21,7 @@ from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from turnwire.gateway.access.keys import Keyring
     from turnwire.gateway.context import Context, Prompt
     from turnwire.gateway.upstreams import Upstream
 
@@ -272,10 +273,12 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(upstream: Upstream | None = None, **settings: Any) -> AsyncIterator[Talk]:
+async def talk(
+    upstream: Upstream | None = None, *, keyring: Keyring | None = None, **settings: Any
+) -> AsyncIterator[Talk]:
     everything = Settings(**{"port": 0, "drain_timeout": 0.2, **settings})
     async with (
-        Gateway(settings=everything, upstream=upstream) as gateway,
+        Gateway(settings=everything, upstream=upstream, keyring=keyring) as gateway,
         aiohttp.ClientSession() as session,
     ):
         yield Talk(gateway, session)

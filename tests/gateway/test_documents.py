@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "gateway.md"
 @pytest.mark.io
 async def test_the_snippets_run() -> None:
     found = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(found) == 3
+    assert len(found) == 6
     names: dict[str, Any] = {"__name__": "gateway"}
     for snippet in found:
         code = compile(snippet, str(PAGE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -35,4 +35,5 @@ def test_the_limits_on_the_page_are_settings() -> None:
     }
     known = {field.name for field in fields(Settings)}
     apart = {"host", "port", "allowed_hosts", "allowed_origins", "websocket"}
+    apart |= {"status", "operator_key", "access_log"}
     assert named == known - apart

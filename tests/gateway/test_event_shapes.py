@@ -13,6 +13,17 @@ from gateway.support import Puppet, TurnsInMemory, function, user
 from turnwire.core.serving import Reply, Serving
 from turnwire.gateway.refusal import RequestRefused
 from turnwire.gateway.upstreams import UpstreamFailed
+from turnwire.gateway.upstreams.deltas import (
+    ArgumentsDelta,
+    CallStarted,
+    Delta,
+    Finished,
+    ReasoningDelta,
+    ReasoningTextDelta,
+    RefusalDelta,
+    TextDelta,
+    UsageReport,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -116,6 +127,66 @@ async def test_r15_every_response_object_has_every_field(name: str) -> None:
         assert all("strict" in tool for tool in response["tools"] if tool["type"] == "function")
         assert response["text"]["verbosity"] is not None
     assert isinstance(responses[-1]["usage"], dict)
+
+
+LOGPROB = {"token": "Hi", "bytes": [72, 105], "logprob": -0.5, "top_logprobs": []}
+SAYINGS: dict[str, list[Delta]] = {
+    "a refusal": [RefusalDelta("I "), RefusalDelta("cannot.")],
+    "text and a refusal": [TextDelta("Hm."), RefusalDelta("No."), TextDelta("Yes.")],
+    "log probabilities": [TextDelta("Hi", (LOGPROB,)), TextDelta(".")],
+    "reasoning text": [ReasoningTextDelta("H"), ReasoningTextDelta("m."), TextDelta("Yes.")],
+    "both kinds of reasoning": [ReasoningDelta("In short."), ReasoningTextDelta("Hm.")],
+    "a custom call": [
+        CallStarted(0, "patch", "c1", "custom"),
+        ArgumentsDelta(0, "*** Begin"),
+        CallStarted(1, "f", "c2"),
+    ],
+    "calls in a namespace": [
+        CallStarted(0, "find", "c1", namespace="crm"),
+        CallStarted(1, "patch", "c2", "custom", "crm"),
+    ],
+    "usage": [UsageReport(10, 4, 6, 3, 2)],
+}
+ENDS: list[Any] = [Finished(), Finished("max_output_tokens"), Finished("content_filter")]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=[end.reason for end in ENDS])
+@pytest.mark.parametrize("name", SAYINGS)
+@pytest.mark.parametrize("models", [SOCKET_MODELS, STREAM_MODELS], ids=["socket", "stream"])
+async def test_r16_whatever_a_model_says_is_what_the_sdk_expects(
+    name: str, end: Finished, models: dict[str, type[BaseModel]]
+) -> None:
+    puppet = Puppet()
+    turn = asyncio.create_task(TurnsInMemory(puppet).events(input="x"))
+    run = await puppet.run()
+    for delta in (*SAYINGS[name], end):
+        run.say(delta)
+    events = await turn
+    assert events[-1]["type"] in {"response.completed", "response.incomplete"}
+    for event in numbered(events):
+        check(event, models)
+    agree(events)
+
+
+def agree(events: list[Json]) -> None:
+    """Check that what is said several times is the same each time (R16)."""
+    output = events[-1]["response"]["output"]
+    done = {e["output_index"]: e["item"] for e in events if e["type"].endswith("output_item.done")}
+    added = {e["output_index"]: e["item"] for e in events if e["type"].endswith("item.added")}
+    assert [done[index] for index in sorted(done)] == output
+    assert [added[index]["id"] for index in sorted(added)] == [item["id"] for item in output]
+    streamed: dict[Any, str] = {}
+    whole: dict[Any, str] = {}
+    for event in events:
+        last = event["type"].rpartition(".")[2]
+        place = (event.get("item_id"), event.get("content_index"), event.get("summary_index"))
+        if last == "delta":
+            streamed[place] = streamed.get(place, "") + event["delta"]
+        elif last == "done" and "item" not in event and "part" not in event:
+            (whole[place],) = [event[key] for key in ("text", "refusal", "arguments", "input")
+                               if key in event]  # fmt: skip
+    assert {place: streamed.get(place, "") for place in whole} == whole
+    assert streamed.keys() <= whole.keys()
 
 
 @pytest.mark.parametrize("failure", [None, UpstreamFailed("broken")])

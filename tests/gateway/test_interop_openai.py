@@ -128,6 +128,45 @@ async def test_delete(client: AsyncOpenAI) -> None:
         await client.responses.delete(response.id)
 
 
+async def test_input_items_page_by_page(client: AsyncOpenAI) -> None:
+    texts = [f"item {number}" for number in range(5)]
+    response = await client.responses.create(
+        model="any", input=[{"role": "user", "content": text} for text in texts]
+    )
+    page = client.responses.input_items.list(response.id, limit=2, order="asc")
+    items: list[Any] = [item async for item in page]
+    assert [item.content[0].text for item in items] == texts
+
+
+async def test_cancel(client: AsyncOpenAI) -> None:
+    stream = await client.responses.create(model="any", input="PACE 0.01\nWORDS 999", stream=True)
+    created: Any = await anext(aiter(stream))
+    cancelled = await client.responses.cancel(created.response.id)
+    assert cancelled.status == "cancelled"
+    (*_, last) = [event async for event in stream]
+    assert last.type == "response.incomplete"
+    assert last.response.to_dict() == cancelled.to_dict()
+    done = await client.responses.create(model="any", input="Hello")
+    with pytest.raises(BadRequestError, match="Cannot cancel"):
+        await client.responses.cancel(done.id)
+
+
+async def test_compact_and_a_new_chain(gateway: Gateway) -> None:
+    said: Any = [
+        {"role": "user", "content": "The code word is slate."},
+        {"role": "assistant", "content": "OK."},
+    ]
+    async with AsyncOpenAI(api_key="none", base_url=gateway.base_url) as client:
+        compaction = await client.responses.compact(model="any", input=said)
+        assert compaction.object == "response.compaction"
+        # The SDK's type of the list knows no message of a user's.
+        window: list[Any] = [item.to_dict(warnings=False) for item in compaction.output]
+        assert [item["type"] for item in window] == ["message", "compaction"]
+        window.append({"role": "user", "content": "Hello"})
+        answer = await client.responses.create(model="any", input=window)
+        assert answer.output_text == 'You said: "Hello". The context holds 3 items.'
+
+
 async def test_another_key_retrieves_nothing(client: AsyncOpenAI) -> None:
     response = await client.responses.create(model="any", input="Hello")
     other = client.with_options(api_key="other")

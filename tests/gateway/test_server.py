@@ -13,6 +13,9 @@ from gateway.support import Client, text_of
 from turnwire.cli.app import app
 from turnwire.errors import ConfigError
 from turnwire.gateway import Gateway, Settings
+from turnwire.gateway.config.tables import Config
+from turnwire.gateway.store import MemoryStore
+from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 
 PROGRAM = """
 from turnwire.gateway import Settings, run
@@ -38,6 +41,41 @@ async def test_a_port_that_is_taken_is_a_clear_error() -> None:
     async with Gateway() as gateway:
         with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{gateway.port}"):
             await Gateway(port=gateway.port).__aenter__()
+
+
+class Closable(ScriptedUpstream):
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_host_that_is_no_name_is_a_clear_error_and_nothing_stays_open() -> None:
+    upstream = Closable()
+    with pytest.raises(ConfigError, match="cannot listen on"):
+        await Gateway(host="a" * 64 + ".example", upstream=upstream).__aenter__()
+    assert upstream.closed
+
+
+class FailsToClose(ScriptedUpstream):
+    async def aclose(self) -> None:
+        raise ValueError("no")
+
+
+class Closing(MemoryStore):
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.io
+async def test_the_store_is_closed_whatever_the_upstream_does() -> None:
+    store = Closing(1, 1)
+    with pytest.raises(ValueError, match="no"):
+        async with Gateway(upstream=FailsToClose(), store=store):
+            pass
+    assert store.closed
 
 
 @pytest.mark.io
@@ -69,10 +107,10 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> N
 def test_the_command_line_says_how_long_turns_linger(
     monkeypatch: pytest.MonkeyPatch, options: list[str], linger: float
 ) -> None:
-    given: list[Settings] = []
-    monkeypatch.setattr("turnwire.cli.app.serve", lambda settings, _: given.append(settings))
+    given: list[Config] = []
+    monkeypatch.setattr("turnwire.cli.serve.serve", lambda config, _: given.append(config))
     assert CliRunner().invoke(app, ["serve", *options]).exit_code == 0
-    assert given == [Settings(linger=linger)]
+    assert given == [Config(server=Settings(linger=linger))]
 
 
 def test_the_command_line_takes_no_time_below_zero() -> None:

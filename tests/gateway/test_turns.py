@@ -96,7 +96,7 @@ async def test_a_fork_shares_its_past(memory: TurnsInMemory) -> None:
 async def test_r11_store_false_is_remembered_by_its_socket_alone(memory: TurnsInMemory) -> None:
     response = await memory.respond(input="secret", store=False)
     assert response["store"] is False
-    assert await memory.store.get(response["id"]) is None
+    assert await memory.store.get(response["id"], "") is None
     more = await memory.respond(input="more", store=False, previous_response_id=response["id"])
     assert "The context holds 3 items." in text_of(more)
     memory.remembered.clear()
@@ -211,7 +211,7 @@ async def test_r14_output_items_come_back_as_they_went_out(memory: TurnsInMemory
     response = await memory.respond(
         input='CALL f { "b" : 1,  "a":2 }', reasoning={"summary": "auto"}
     )
-    context = await memory.store.get(response["id"])
+    context = await memory.store.get(response["id"], "")
     assert context is not None
     assert response["output"] == context.output_items()
     assert calls_of(response)[0]["arguments"] == '{ "b" : 1,  "a":2 }'
@@ -298,7 +298,7 @@ async def test_r20_a_stream_that_is_cut_is_a_failed_response() -> None:
     assert (terminal["type"], text_of(terminal["response"])) == ("response.failed", "word")
     assert memory.remembered == {}
     response_id = terminal["response"]["id"]
-    kept = await memory.store.get(response_id)
+    kept = await memory.store.get(response_id, "")
     assert kept is not None
     assert msgspec.json.decode(kept.response) == terminal["response"], "it can be looked at"
     assert await memory.refusal(input="x", previous_response_id=response_id) == NOT_FOUND

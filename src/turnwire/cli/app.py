@@ -20,9 +20,9 @@ from turnwire.cli.doctor.verdict import MEANINGS as DOCTOR_MEANINGS
 from turnwire.cli.exits import MEANINGS, ExitCode, complain, exits
 from turnwire.cli.record import EXAMPLES as RECORD_EXAMPLES
 from turnwire.cli.record import record_command
-from turnwire.cli.serve import serve
+from turnwire.cli.serve import EXAMPLES as SERVE_EXAMPLES
+from turnwire.cli.serve import serve_command
 from turnwire.cli.terminal import writing
-from turnwire.gateway import Settings
 
 
 def _exit_codes(meanings: Mapping[ExitCode, str]) -> str:
@@ -174,66 +174,7 @@ def ask_command(
             raise typer.Exit(ExitCode.INTERRUPTED)
 
 
-@app.command(
-    "serve",
-    epilog="\n\n".join(
-        (
-            _examples(
-                "turnwire serve",
-                "turnwire serve --port 0                  a free port, and says which",
-                "turnwire serve --no-websocket            as servers that speak HTTP alone",
-                "turnwire serve --allow-origin http://localhost:3000",
-            ),
-            _EXIT_CODES,
-        )
-    ),
-)
-def serve_command(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 8080,
-    *,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ORIGIN",
-            help="Let web pages of this origin in, such as http://localhost:3000; may be repeated.",
-        ),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Answer under this host name as well; may be repeated."),
-    ] = None,
-    websocket: Annotated[
-        bool, typer.Option("--websocket/--no-websocket", help="Whether upgrades are accepted.")
-    ] = True,
-    linger: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Seconds that a stored turn runs on when its client has gone, so that it can be"
-            " fetched.",
-        ),
-    ] = 0.0,
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="What to log on stderr.")
-    ] = "warning",
-) -> None:
-    """Serve the Responses API over WebSocket and HTTP, with a scripted model that needs no key.
-
-    It listens on loopback, and refuses web pages and foreign host names unless they are allowed.
-    """
-    with exits():
-        settings = Settings(
-            host=host,
-            port=port,
-            allowed_origins=tuple(allow_origin or ()),
-            allowed_hosts=tuple(allow_host or ()),
-            websocket=websocket,
-            linger=linger,
-        )
-        serve(settings, log_level)
+app.command("serve", epilog="\n\n".join((_examples(*SERVE_EXAMPLES), _EXIT_CODES)))(serve_command)
 
 
 @app.command(

@@ -224,7 +224,7 @@ class Serving:
         turn = self._turns[number]
         kind: str = event["type"]
         signal = SIGNAL_OF_TYPE.get(kind, TurnSignal.PRODUCE)
-        if signal is TurnSignal.PRODUCE and turn.state is TurnState.OUTPUT and not turn.carried:
+        if signal is TurnSignal.PRODUCE and turn.state is TurnState.OUTPUT:
             self._tell(event, turn.target)  # nearly all of them: nothing changes
             return
         turn.signal(signal)

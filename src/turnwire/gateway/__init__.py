@@ -4,8 +4,8 @@
 """
 
 from turnwire.gateway.app import create_app
+from turnwire.gateway.config.settings import Settings
+from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.server import Gateway, run, serve
-from turnwire.gateway.settings import Settings
-from turnwire.gateway.statistics import Statistics
 
 __all__ = ["Gateway", "Settings", "Statistics", "create_app", "run", "serve"]

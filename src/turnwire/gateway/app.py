@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from turnwire.events import encode
-from turnwire.gateway.access import refused_access
+from turnwire.gateway.access.cors import PAGE, is_preflight, let_page_read, preflight_headers
+from turnwire.gateway.access.hosts import refused_access
+from turnwire.gateway.access.keys import CALLER, Keyring
+from turnwire.gateway.access.owner import KEY_PROTOCOL
+from turnwire.gateway.config.settings import Settings
+from turnwire.gateway.config.tables import Limits
+from turnwire.gateway.downstream.cancelling import Cancelling
+from turnwire.gateway.downstream.compacting import Compacting
+from turnwire.gateway.downstream.input_items import InputItems
 from turnwire.gateway.downstream.lingering import Lingering
 from turnwire.gateway.downstream.open_work import OpenWork
 from turnwire.gateway.downstream.post import PostedTurn
 from turnwire.gateway.downstream.stored import StoredResponses
 from turnwire.gateway.downstream.websocket import DownstreamSocket
-from turnwire.gateway.owner import KEY_PROTOCOL
+from turnwire.gateway.observing import Observer
+from turnwire.gateway.observing.access_log import AccessLog
+from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.refusal import RequestRefused
-from turnwire.gateway.settings import Settings
-from turnwire.gateway.statistics import Statistics
+from turnwire.gateway.status import STATUS_PATHS, StatusRoutes
 from turnwire.gateway.store import MemoryStore, Store
 from turnwire.gateway.store.event_log import EventLogs
 from turnwire.gateway.turns import Turns
@@ -40,8 +51,12 @@ RESPONSES_PATHS: Final = (
     "/backend-api/codex/responses",
 )
 
+# A balancer has no key, and an operator has another one.
+_WITHOUT_KEY: Final = frozenset({"/healthz"}) | STATUS_PATHS
+
 STATISTICS: Final = web.AppKey("statistics", Statistics)
 WORK: Final = web.AppKey("work", OpenWork)
+OBSERVER: Final = web.AppKey("observer", Observer)
 
 
 def create_app(
@@ -49,6 +64,7 @@ def create_app(
     *,
     upstream: Upstream | None = None,
     store: Store | None = None,
+    keyring: Keyring | None = None,
 ) -> web.Application:
     """Return the gateway as an application of ``aiohttp.web``.
 
@@ -59,54 +75,84 @@ def create_app(
         settings: The defaults if None.
         upstream: The model; the scripted one if None.
         store: Where responses are kept; in memory if None.
+        keyring: The keys that may come in; everybody may if None.
     """
     settings = settings or Settings()
     routes = _Routes(
         settings,
         upstream or ScriptedUpstream(),
         store or MemoryStore(settings.store_bytes, settings.store_responses),
+        keyring or Keyring((), Limits()),
     )
     app = web.Application(
         middlewares=[_answers_in_json, routes.guard], client_max_size=settings.max_message_bytes
     )
     app[STATISTICS] = routes.statistics
     app[WORK] = routes.work
+    app[OBSERVER] = routes.observer
+    routes.status.add_to(app)
     for path in RESPONSES_PATHS:
         app.router.add_get(path, routes.connect, allow_head=False)
         app.router.add_post(path, routes.create)
         app.router.add_get(path + "/{id}", routes.stored.retrieve, allow_head=False)
         app.router.add_delete(path + "/{id}", routes.stored.delete)
+        app.router.add_get(path + "/{id}/input_items", routes.input_items.list_items)
+        app.router.add_post(path + "/{id}/cancel", routes.cancelling.cancel)
+        app.router.add_post(path + "/compact", routes.compact)
     for path in ("/v1/models", "/models"):
         app.router.add_get(path, routes.list_models)
     app.router.add_get("/healthz", routes.health)
+    app.on_response_prepare.append(let_page_read)
+    app.on_startup.append(routes.open)
     app.on_shutdown.append(routes.stop)
     app.on_cleanup.append(routes.close)
     return app
 
 
 class _Routes:
-    def __init__(self, settings: Settings, upstream: Upstream, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, upstream: Upstream, store: Store, keyring: Keyring
+    ) -> None:
         self._settings = settings
+        self._keyring = keyring
         self._upstream = upstream
+        self._store = store
+        self._access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.statistics = Statistics()
+        self.observer = Observer(lambda: upstream.models, self._access_log)
+        self.status = StatusRoutes(settings, self.observer, self.statistics, upstream)
         self._lingering = Lingering(settings.linger, self.statistics)
         self.work = OpenWork(self._lingering)
         logs = EventLogs(settings.log_bytes, settings.store_responses)
-        self._turns = Turns(upstream, store, self.statistics, logs)
+        self._turns = Turns(
+            upstream,
+            store,
+            self.statistics,
+            logs,
+            max_output_bytes=settings.max_output_bytes,
+        )
         self.stored = StoredResponses(store, logs, self._lingering, settings, self.statistics)
+        self.input_items = InputItems(store, logs)
+        self.cancelling = Cancelling(store, logs)
+        self._compacting = Compacting(self._turns, self.statistics, self.observer)
 
     @web.middleware
     async def guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         hosts = request.headers.getall("Host", [])
+        origin = request.headers.get("Origin")
         reason = refused_access(
-            self._settings,
-            host=", ".join(hosts) if hosts else None,
-            origin=request.headers.get("Origin"),
+            self._settings, host=", ".join(hosts) if hosts else None, origin=origin
         )
         if reason is not None:
             raise RequestRefused(reason, status=403, code="access_denied")
+        if origin is not None:
+            request[PAGE] = origin
+            if is_preflight(request.method, request.headers):
+                return web.Response(status=204, headers=preflight_headers(request.headers))
+        if request.path not in _WITHOUT_KEY:
+            request[CALLER] = self._keyring.caller(request.headers)
         return await handler(request)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
@@ -114,34 +160,64 @@ class _Routes:
         if not upgrade or not self._settings.websocket:
             return _upgrade_required(wanted=self._settings.websocket)
         self._refuse_if_stopping()
+        allowance = request[CALLER].allowance
         socket = DownstreamSocket(
             self._turns,
             self._settings,
             self.statistics,
             self._lingering,
+            self.observer,
             default_model=request.query.get("model"),
             protocols=_acceptable(request.headers.get("Sec-WebSocket-Protocol", "")),
+            allowance=allowance,
         )
-        with self.work.socket(socket):
+        with allowance.socket(), self.work.socket(socket):
             return await socket.serve(request)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         self._refuse_if_stopping()
         with self.work.request():
-            turn = PostedTurn(self._turns, self._settings, self.statistics, self._lingering)
+            turn = PostedTurn(
+                self._turns, self._settings, self.statistics, self._lingering, self.observer
+            )
             return await turn.serve(request)
+
+    async def compact(self, request: web.Request) -> web.Response:
+        self._refuse_if_stopping()
+        with self.work.request():
+            return await self._compacting.compact(request)
 
     def _refuse_if_stopping(self) -> None:
         if self.work.stopping:
             raise RequestRefused(
-                "The gateway is stopping. Try again later.", status=503, kind="server_error"
+                "The gateway is stopping. Try again later.",
+                status=503,
+                kind="server_error",
+                headers=self._when_stopped(),
             )
+
+    def _when_stopped(self) -> dict[str, str]:
+        return {"Retry-After": str(max(1, math.ceil(self._settings.drain_timeout)))}
+
+    async def open(self, app: web.Application) -> None:  # noqa: ARG002
+        await self._store.open()
+        start_upstream = getattr(self._upstream, "start", None)
+        if start_upstream is not None:
+            start_upstream()
 
     async def stop(self, app: web.Application) -> None:  # noqa: ARG002
         self.work.stop()
+        self.status.stop()
 
     async def close(self, app: web.Application) -> None:  # noqa: ARG002
-        await self.work.close()
+        async with AsyncExitStack() as closing:  # backwards, each one whatever the others say
+            if self._access_log is not None:
+                closing.callback(self._access_log.close)
+            closing.push_async_callback(self._store.close)
+            close_upstream = getattr(self._upstream, "aclose", None)
+            if close_upstream is not None:
+                closing.push_async_callback(close_upstream)
+            await self.work.close()
 
     async def list_models(self, request: web.Request) -> web.Response:  # noqa: ARG002
         models = [
@@ -151,6 +227,8 @@ class _Routes:
         return _json({"object": "list", "data": models})
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        if self.work.stopping:  # so that balancers send nobody here any more
+            return _json({"status": "draining"}, 503, self._when_stopped())
         return _json({"status": "ok"})
 
 
@@ -190,7 +268,8 @@ async def _answers_in_json(
     try:
         return await handler(request)
     except RequestRefused as refusal:
-        return _json(refusal.body(), refusal.status)
+        request.app[OBSERVER].refused(refusal.status)
+        return _json(refusal.body(), refusal.status, refusal.headers)
     except web.HTTPException as error:
         if error.status < web.HTTPBadRequest.status_code:
             raise

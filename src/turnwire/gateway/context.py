@@ -6,20 +6,20 @@ read it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from turnwire.events import encode
-from turnwire.gateway.items import unanswered
+from turnwire.gateway.input.items import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from turnwire.gateway.items import Call
+    from turnwire.gateway.input.items import Call
+    from turnwire.gateway.input.parameters import Parameters
     from turnwire.gateway.json_shapes import Json
-    from turnwire.gateway.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -80,12 +80,14 @@ class Prompt:
         parent: The chain before this turn, or None.
         items: What this turn adds to the input.
         encoded: The same items, encoded once.
+        credential: The key that came with it, if the upstream wants that; kept nowhere else.
     """
 
     parameters: Parameters
     parent: Context | None
     items: Sequence[Json]
     encoded: tuple[bytes, ...]
+    credential: str | None = field(default=None, repr=False)
 
     @property
     def item_count(self) -> int:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
+
+import msgspec
 
 Json = dict[str, Any]
+
+# All that decoding may raise on bytes that are no JSON, no UTF-8, or nested without end.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def is_object(value: Any) -> TypeGuard[Json]:

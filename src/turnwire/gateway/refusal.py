@@ -18,6 +18,7 @@ class RequestRefused(Exception):  # it is the outcome of a request, not a fault 
         kind: The wire's ``error.type``.
         code: The wire's ``error.code``, or None.
         param: The parameter at fault, such as ``tools[0].name``, or None.
+        headers: Headers for the client, such as ``retry-after``; in an event they are a member.
     """
 
     def __init__(
@@ -28,17 +29,24 @@ class RequestRefused(Exception):  # it is the outcome of a request, not a fault 
         kind: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
         self.code = code
         self.param = param
+        self.headers = dict(headers or {})
 
     def event(self) -> Json:
         """Return the nested ``error`` event, without null members (interop rule R18)."""
         return error_event(
-            str(self), status=self.status, kind=self.kind, code=self.code, param=self.param
+            str(self),
+            status=self.status,
+            kind=self.kind,
+            code=self.code,
+            param=self.param,
+            headers=self.headers,
         )
 
     def body(self) -> Json:
@@ -62,4 +70,5 @@ def refused_by_event(event: Json) -> RequestRefused:
         kind=error["type"],
         code=error.get("code"),
         param=error.get("param"),
+        headers=event.get("headers"),
     )

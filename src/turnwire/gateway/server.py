@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
 from turnwire.errors import ConfigError
 from turnwire.gateway.app import STATISTICS, WORK, create_app
-from turnwire.gateway.settings import Settings
+from turnwire.gateway.config.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.access.keys import Keyring
+    from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.store import Store
     from turnwire.gateway.upstreams import Upstream
 
@@ -38,6 +40,9 @@ class Gateway:
         upstream: The model; the scripted ``turnwire-demo`` if None.
         store: Where responses are kept; in memory if None.
         settings: Everything else; see :class:`Settings`. Not together with ``host`` or ``port``.
+        keyring: The keys that may come in; everybody may if None.
+        ssl_context: Speaks TLS with it; see ``turnwire.gateway.access.tls.server_context``.
+        reuse_port: True lets other processes bind the same port, and share what comes.
     """
 
     def __init__(
@@ -48,11 +53,16 @@ class Gateway:
         upstream: Upstream | None = None,
         store: Store | None = None,
         settings: Settings | None = None,
+        keyring: Keyring | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        reuse_port: bool = False,
     ) -> None:
         if settings is not None and (host is not None or port is not None):
             raise ConfigError("give `host` and `port` inside `settings`, or no `settings`")
         self._settings = settings or Settings(host=host or "127.0.0.1", port=port or 0)
-        self._app = create_app(self._settings, upstream=upstream, store=store)
+        self._app = create_app(self._settings, upstream=upstream, store=store, keyring=keyring)
+        self._ssl_context = ssl_context
+        self._reuse_port = reuse_port
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -60,7 +70,7 @@ class Gateway:
         """Listen.
 
         Raises:
-            ConfigError: The address cannot be bound.
+            ConfigError: The address cannot be bound, or the store cannot be opened.
         """
         runner = web.AppRunner(
             self._app,
@@ -68,19 +78,32 @@ class Gateway:
             access_log=None,
             shutdown_timeout=_NOW,  # whoever gets more time got it before
         )
-        await runner.setup()
-        site = web.TCPSite(runner, self._settings.host, self._settings.port)
         try:
-            await site.start()
-        except OSError as error:
-            await runner.cleanup()
-            raise ConfigError(
-                f"cannot listen on {self._settings.host}:{self._settings.port}:"
-                f" {error.strerror or error}; choose another host or port"
-            ) from error
+            await runner.setup()
+            await self._listen(runner)
+        except BaseException:
+            await runner.cleanup()  # the store may be open, and upstreams looked after
+            raise
         self._runner = runner
         self._port = runner.addresses[0][1]
         return self
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        site = web.TCPSite(
+            runner,
+            self._settings.host,
+            self._settings.port,
+            ssl_context=self._ssl_context,
+            reuse_port=self._reuse_port or None,
+        )
+        try:
+            await site.start()
+        except (OSError, UnicodeError) as error:  # the latter of names that cannot be any
+            why = getattr(error, "strerror", None) or error
+            raise ConfigError(
+                f"cannot listen on {self._settings.host}:{self._settings.port}: {why}; choose"
+                " another host or port"
+            ) from error
 
     async def __aexit__(
         self,
@@ -91,8 +114,7 @@ class Gateway:
         """Stop listening, let running turns finish within ``drain_timeout``, and close."""
         assert self._runner is not None  # `async with` enters before it exits
         # Not by aiohttp's own means: those stop reading at once, and nobody would be answered.
-        for site in tuple(self._runner.sites):
-            await site.stop()
+        # The port stays open meanwhile: who comes now, a balancer above all, is told to go away.
         await self._app[WORK].drain(self._settings.drain_timeout)
         await self._runner.cleanup()
 
@@ -104,10 +126,7 @@ class Gateway:
     @property
     def url(self) -> str:
         """The root, such as ``http://127.0.0.1:8080``; where bound to all addresses, loopback."""
-        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104  # compared
-            self._settings.host, self._settings.host
-        )
-        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+        return url_of(self._settings.host, self._port, tls=self._ssl_context is not None)
 
     @property
     def base_url(self) -> str:
@@ -117,6 +136,15 @@ class Gateway:
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
         return self._app[STATISTICS].copy()
+
+
+def url_of(host: str, port: int, *, tls: bool = False) -> str:
+    """Return the root of a gateway that is bound to this host."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104  # compared
+        host, host
+    )
+    host = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{host}:{port}"
 
 
 async def serve(
@@ -137,8 +165,36 @@ async def serve(
     Raises:
         ConfigError: The address cannot be bound.
     """
-    loop = asyncio.get_running_loop()
+    gateway = Gateway(settings=settings or Settings(), upstream=upstream)
+    await serve_gateway(gateway, on_ready=on_ready)
+
+
+async def serve_gateway(
+    gateway: Gateway,
+    *,
+    on_ready: Callable[[Gateway], Any] | None = None,
+) -> None:
+    """Do what :func:`serve` does, with a gateway that was made already.
+
+    Args:
+        gateway: Not entered yet.
+        on_ready: Called once it listens.
+
+    Raises:
+        ConfigError: The address cannot be bound.
+    """
     asked = asyncio.Event()
+    with stopping_on_signals(asked):
+        async with gateway:
+            if on_ready is not None:
+                on_ready(gateway)
+            await asked.wait()
+
+
+@contextmanager
+def stopping_on_signals(asked: asyncio.Event) -> Generator[None]:
+    """Set the event on SIGINT or SIGTERM; once it is set, a signal cancels the current task."""
+    loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None  # this is a coroutine
 
@@ -152,10 +208,7 @@ async def serve(
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, stop)
     try:
-        async with Gateway(settings=settings or Settings(), upstream=upstream) as gateway:
-            if on_ready is not None:
-                on_ready(gateway)
-            await asked.wait()
+        yield
     finally:
         for number in signals:
             with suppress(NotImplementedError):

@@ -32,6 +32,7 @@ from turnwire.core.actions import (
     Restart,
     Send,
     SignIn,
+    Steered,
 )
 from turnwire.core.failure import CloseInfo
 from turnwire.core.history import HistoryItem
@@ -287,8 +288,6 @@ class Pair:
             self._settle()
         self.clock.advance(until - self.clock.now)
 
-    # Inside: what each half wants done, until neither wants anything more.
-
     def _settle(self) -> None:
         if self._settling:
             return  # what was said meanwhile comes after what is being done
@@ -304,12 +303,14 @@ class Pair:
                 self._tell(action)
             case SignIn(connection):
                 self.pool.signed_in(connection, self.clock.now)
-            case Post():
+            case Post() | Send():
                 self._put(action)
             case Fetch():
                 self.fetches.append(action)
-            case Dial() | Send() | Ping() | Close():
+            case Dial() | Ping() | Close():
                 self._do_to_socket(action)
+            case Steered():
+                pass  # who has the steer sees it
 
     def _tell(self, action: Deliver | Restart | Finish | Log) -> None:
         match action:
@@ -320,14 +321,12 @@ class Pair:
             case Log(message):
                 self.logs.append(message)
 
-    def _do_to_socket(self, action: Dial | Send | Ping | Close) -> None:
+    def _do_to_socket(self, action: Dial | Ping | Close) -> None:
         match action:
             case Dial(connection):
                 self.dialing.append(connection)
                 if self.answers_dials:
                     self.open(connection)
-            case Send():
-                self._put(action)
             case Ping(connection):
                 self.pings.append(connection)
                 if self.answers_pings:

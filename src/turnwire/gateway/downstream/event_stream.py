@@ -12,9 +12,9 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.json_shapes import Json
-    from turnwire.gateway.settings import Settings
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.observing.statistics import Statistics
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.store.event_log import EventLog
 
 

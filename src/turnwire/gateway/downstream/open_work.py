@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.downstream.websocket import DownstreamSocket
+
+
+_LAST_WORDS: Final = 1.0  # seconds
 
 
 class OpenWork:
@@ -65,8 +68,19 @@ class OpenWork:
         await self._lingering.close()
 
     async def drain(self, limit: float) -> None:
-        """Stop, and wait until everything has ended, for at most this many seconds."""
+        """Stop, and wait until everything has ended, for at most this many seconds.
+
+        What runs on sockets then is ended with an error that says so; clients get a moment to
+        take it.
+        """
         self.stop()
+        if not await self._ends_within(limit):
+            for socket in tuple(self._sockets):
+                socket.give_up()
+            await self._ends_within(_LAST_WORDS)
+
+    async def _ends_within(self, limit: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._idle.wait()
+        return self._idle.is_set()

@@ -6,7 +6,14 @@ A client that does not read must not make memory grow: whoever has more to say w
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _nobody() -> None:
+    pass
 
 
 class Outbox:
@@ -14,17 +21,25 @@ class Outbox:
 
     Args:
         limit_bytes: When this much waits, ``room`` waits, too.
+
+    Attributes:
+        news: Called when there is something to take, and when nothing more will come.
+        size_bytes: What was put and not yet written.
+        close_code: What to close the socket with when everything is out; None if more may come.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._messages: deque[bytes] = deque()
-        self._filled = asyncio.Event()
-        self._roomy = asyncio.Event()
-        self._roomy.set()
+        self._messages: list[bytes] = []
+        self._roomy: asyncio.Event | None = None  # if somebody waits for room
         self._abandoned = False
+        self.news: Callable[[], None] = _nobody
         self.size_bytes = 0
         self.close_code: int | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether there is something to take."""
+        return bool(self._messages)
 
     def put(self, message: bytes) -> None:
         """Queue a message; never waits, so call ``room`` before producing the next one."""
@@ -32,42 +47,47 @@ class Outbox:
             return  # nobody reads any more
         self._messages.append(message)
         self.size_bytes += len(message)
-        self._filled.set()
-        if self.size_bytes >= self._limit_bytes:
-            self._roomy.clear()
+        self.news()
 
     def finish(self, close_code: int) -> None:
         """Queue nothing more; the writer closes the socket when everything is out."""
         if self.close_code is None:
             self.close_code = close_code
-            self._filled.set()
+            self.news()
 
     def abandon(self) -> None:
         """Drop everything: nothing can be written any more, so nobody needs to wait."""
         self._abandoned = True
         self._messages.clear()
-        self.size_bytes = 0
-        self._roomy.set()
+        self._freed(self.size_bytes)
 
     async def room(self) -> None:
         """Wait until less than the limit is queued."""
-        if not self._roomy.is_set():
+        if self.size_bytes >= self._limit_bytes:
+            self._roomy = self._roomy or asyncio.Event()
             await self._roomy.wait()
 
-    async def filled(self) -> None:
-        """Wait until there is something to take, or nothing more will come."""
-        await self._filled.wait()
+    def take(self, most_bytes: int) -> list[bytes]:
+        """Take the oldest messages until they have this many bytes; they count until ``written``.
 
-    def take(self) -> bytes | None:
-        """Take the oldest message, or None; its bytes count until ``written``."""
-        if self._messages:
-            return self._messages.popleft()
-        if self.close_code is None:
-            self._filled.clear()
-        return None
+        One is taken whatever its size.
+        """
+        count = size_bytes = 0
+        for message in self._messages:
+            if size_bytes >= most_bytes:
+                break
+            size_bytes += len(message)
+            count += 1
+        taken, self._messages = self._messages[:count], self._messages[count:]
+        return taken
 
-    def written(self, message: bytes) -> None:
-        """Note that a message that was taken is out."""
-        self.size_bytes -= len(message)
-        if self.size_bytes < self._limit_bytes:
+    def written(self, size_bytes: int) -> None:
+        """Note that so many bytes of what was taken are out."""
+        if not self._abandoned:
+            self._freed(size_bytes)
+
+    def _freed(self, size_bytes: int) -> None:
+        self.size_bytes -= size_bytes
+        if self._roomy is not None and self.size_bytes < self._limit_bytes:
             self._roomy.set()
+            self._roomy = None

@@ -13,19 +13,21 @@ import msgspec
 from aiohttp import web
 
 from turnwire.events import encode
+from turnwire.gateway.access.keys import CALLER
+from turnwire.gateway.access.owner import key_of, owner_of
 from turnwire.gateway.downstream.event_stream import event_stream, flat_error
 from turnwire.gateway.downstream.running import RunningTurn
-from turnwire.gateway.json_shapes import Json, is_object
-from turnwire.gateway.owner import owner_of
+from turnwire.gateway.json_shapes import UNREADABLE, Json, is_object
 from turnwire.gateway.refusal import RequestRefused, refused_by_event
 from turnwire.gateway.store.event_log import TERMINAL_TYPES, EventLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.downstream.lingering import Lingering
-    from turnwire.gateway.settings import Settings
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.observing import Observer
+    from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.turns import Turns
 
 
@@ -38,11 +40,16 @@ async def read_create(request: web.Request, statistics: Statistics) -> Json:
     try:
         body = await request.read()
     except web.RequestPayloadError:
-        raise RequestRefused("The request body is not in its `Content-Encoding`.") from None
+        # aiohttp would read on, stumble over the body once more, and never see another request.
+        request.content.feed_eof()
+        request.protocol.close()
+        raise RequestRefused(
+            "The request body is not in its `Content-Encoding`.", headers={"Connection": "close"}
+        ) from None
     statistics.bytes_in += len(body)
     try:
         create: Any = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise RequestRefused("The request body must be JSON in UTF-8.") from None
     if not is_object(create):
         raise RequestRefused("The request body must be one JSON object.")
@@ -59,12 +66,18 @@ class PostedTurn:
     """Serves one create that came by POST."""
 
     def __init__(
-        self, turns: Turns, settings: Settings, statistics: Statistics, lingering: Lingering
+        self,
+        turns: Turns,
+        settings: Settings,
+        statistics: Statistics,
+        lingering: Lingering,
+        observer: Observer,
     ) -> None:
         self._turns = turns
         self._settings = settings
         self._statistics = statistics
         self._lingering = lingering
+        self._observer = observer
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer the request.
@@ -85,9 +98,17 @@ class PostedTurn:
         It is at most one event ahead of its reader.
         """
         log = EventLog(owner_of(request.headers))
+        watch = self._observer.posted(log.owner, streamed=create.get("stream") is True)
         queue: asyncio.Queue[Json] = asyncio.Queue(1)
         turn = RunningTurn(
-            self._turns.events(create, log, default_model=request.query.get("model")),
+            self._turns.events(
+                create,
+                log,
+                default_model=request.query.get("model"),
+                watch=watch,
+                allowance=request[CALLER].allowance,
+                credential=key_of(request.headers),
+            ),
             log,
             queue.put,
             # Without the events nobody knows the id by which to fetch it.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from turnwire.gateway.downstream.lingering import Lingering
+    from turnwire.gateway.interruption import Interruption
     from turnwire.gateway.json_shapes import Json
     from turnwire.gateway.store.event_log import EventLog
 
@@ -27,6 +28,7 @@ class RunningTurn:
         log: What others can fetch of it.
         show: Takes an event, and waits until there is room for the next one.
         lingering: Where the turn goes when its client does; None stops it then.
+        interruption: Ends it early; None if nobody may.
 
     Attributes:
         task: Ends with the turn.
@@ -41,13 +43,24 @@ class RunningTurn:
         *,
         lingering: Lingering | None,
         name: str,
+        interruption: Interruption | None = None,
     ) -> None:
         self._events = events
         self._event_log = log
         self._show = show
         self._lingering = lingering
+        self._interruption = interruption
         self.attended = True
         self.task = asyncio.create_task(self._run(), name=name)
+
+    def steer(self) -> None:
+        """Let the turn end at its next boundary, as ``steered``."""
+        if self._interruption is not None:
+            self._interruption.steer()
+
+    def skip_number(self) -> None:
+        """Leave out a number of the turn's events: the client has seen something else with it."""
+        self._event_log.skip()
 
     def leave(self) -> bool:
         """Note that the client is gone: the turn is stopped unless it may linger.
@@ -62,6 +75,11 @@ class RunningTurn:
             return False
         self.task.cancel()
         return True
+
+    def stop(self) -> None:
+        """Show nothing more, and end as soon as the model run has."""
+        self.attended = False
+        self.task.cancel()
 
     async def _run(self) -> None:
         try:

@@ -12,27 +12,35 @@ import msgspec
 from aiohttp import web
 
 from turnwire.events import encode
+from turnwire.gateway.access.owner import owner_of
 from turnwire.gateway.downstream.event_stream import EventStream, event_stream, flat_error
-from turnwire.gateway.owner import owner_of
+from turnwire.gateway.output.retold import retold
 from turnwire.gateway.refusal import RequestRefused
 from turnwire.gateway.store.event_log import EventLog, EventsGone, Gone
 
 if TYPE_CHECKING:
+    from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.json_shapes import Json
-    from turnwire.gateway.settings import Settings
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.store import Store
     from turnwire.gateway.store.event_log import EventLogs
 
 _YES_OR_NO: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _GONE: Final[dict[Gone, str]] = {
-    "dropped": "The events of this response are not kept any more. Fetch it without `stream`.",
+    "dropped": "The events of this response are not kept here. Fetch it without `stream`.",
     "stopped": "This response was stopped before its end, and nothing of it is kept. Create it"
     " again.",
     "deleted": "This response was deleted.",
 }
+
+
+def not_here() -> RequestRefused:
+    """Return what is said of a response that was not stored, was deleted, or is another key's."""
+    return RequestRefused(
+        "No response with this id is stored here.", status=404, param="response_id"
+    )
 
 
 class StoredResponses:
@@ -62,6 +70,8 @@ class StoredResponses:
         after = _number_before(request.query.get("starting_after", "-1"))
         response, log = await self._find(request)
         if streamed:
+            if log is None and after < 0:
+                return await self._retell(request, msgspec.json.decode(response))
             return await self._stream(request, log, after)
         if log is not None:
             with self._lingering.wanted(log):
@@ -80,7 +90,7 @@ class StoredResponses:
         if log is not None:
             self._logs.forget(log, "deleted")
             self._lingering.cancel(log)
-        await self._store.delete(response_id)
+        await self._store.delete(response_id, owner_of(request.headers))
         body = {"id": response_id, "object": "response", "deleted": True}
         return web.Response(body=encode(body), content_type="application/json")
 
@@ -95,11 +105,9 @@ class StoredResponses:
         log = self._logs.get(response_id)
         if log is not None and log.running and log.owner == owner:
             return encode(log.response), log
-        context = await self._store.get(response_id)
-        if context is None or context.owner != owner:
-            raise RequestRefused(
-                "No response with this id is stored here.", status=404, param="response_id"
-            )
+        context = await self._store.get(response_id, owner)
+        if context is None:
+            raise not_here()
         return context.response, log
 
     async def _stream(
@@ -118,6 +126,12 @@ class StoredResponses:
                     except EventsGone as gone:
                         refusal = RequestRefused(_GONE[gone.reason], code="events_not_kept")
                         await stream.write("error", encode(flat_error(refusal.event())))
+        return stream.answer
+
+    async def _retell(self, request: web.Request, response: Json) -> web.StreamResponse:
+        async with event_stream(request, self._settings, self._statistics) as stream:
+            for number, event in enumerate(retold(response)):
+                await stream.write(event["type"], encode(event | {"sequence_number": number}))
         return stream.answer
 
 

@@ -1,13 +1,12 @@
 """One client's socket: what ``Serving`` decides, done.
 
-One reader, one writer, one task a turn.  Every message gets an answer, bad input never closes the
-socket, and a client that vanishes takes its model runs with it, unless they may linger.
+One reader, one writer, a task for each turn.  Every message gets an answer, bad input never closes
+the socket, and a client that vanishes takes its model runs with it, unless they may linger.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from turnwire.core.lane import Lanes
 from turnwire.core.serving import (
     Forget,
     HangUp,
+    Interrupt,
     Reply,
     Serving,
     ServingAction,
@@ -27,24 +27,25 @@ from turnwire.core.serving import (
     error_event,
 )
 from turnwire.events import MalformedMessage, decode_envelope, encode
+from turnwire.gateway.access.owner import key_of, owner_of
 from turnwire.gateway.downstream.outbox import Outbox
 from turnwire.gateway.downstream.running import RunningTurn
-from turnwire.gateway.owner import owner_of
+from turnwire.gateway.downstream.socket_writer import SocketWriter
+from turnwire.gateway.interruption import Interruption
 from turnwire.gateway.store.event_log import EventLog
 from turnwire.gateway.store.shelf import Shelf
+from turnwire.gateway.turns import new_id
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
-
+    from turnwire.gateway.access.limits import Allowance
+    from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.context import Context
     from turnwire.gateway.downstream.lingering import Lingering
     from turnwire.gateway.json_shapes import Json
-    from turnwire.gateway.settings import Settings
-    from turnwire.gateway.statistics import Statistics
+    from turnwire.gateway.observing import Observer, SeenSocket
+    from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.turns import Turns
 
-
-_log = logging.getLogger(__name__)
 
 # A message above the limit, but not far above, is read to its end and refused with a clear error;
 # one that is longer still closes the socket with 1009, as nothing else bounds its memory.
@@ -57,6 +58,7 @@ class DownstreamSocket:
     Args:
         default_model: For creates that name no model, from the address that was dialled.
         protocols: Subprotocols to accept.
+        allowance: What the client's key may use.
     """
 
     def __init__(
@@ -65,19 +67,25 @@ class DownstreamSocket:
         settings: Settings,
         statistics: Statistics,
         lingering: Lingering,
+        observer: Observer,
         *,
         default_model: str | None,
         protocols: tuple[str, ...] = (),
+        allowance: Allowance | None = None,
     ) -> None:
         self._turns = turns
         self._settings = settings
         self._statistics = statistics
         self._lingering = lingering
+        self._observer = observer
         self._default_model = default_model
+        self._allowance = allowance
         self._serving = Serving(
             active_limit=settings.active_limit,
             named_limit=settings.named_limit,
             queue_bytes=settings.queue_bytes,
+            new_steer_id=partial(new_id, "steer"),
+            steers=turns.can_steer,
         )
         # Each lane's latest response (docs/protocol/continuation.md#cache), and for a moment the
         # one that takes its place.
@@ -85,13 +93,16 @@ class DownstreamSocket:
         self._contexts = Shelf(settings.connection_bytes, limit_count)
         self._outbox = Outbox(settings.outbox_bytes)
         self._running: dict[int, RunningTurn] = {}
+        self._stopped: list[asyncio.Task[None]] = []
         self._owner = ""
+        self._credential = ""
+        self._seen: SeenSocket | None = None
         self._socket: web.WebSocketResponse[Literal[False]] = web.WebSocketResponse(
             heartbeat=settings.heartbeat,
             protocols=protocols,
             max_msg_size=settings.max_message_bytes * _OVERSIZE_READ,
             decode_text=False,
-            writer_limit=sys.maxsize,  # `_write` waits itself, with a timeout
+            writer_limit=sys.maxsize,  # `SocketWriter` waits itself, with a timeout
         )
         self._loop = asyncio.get_running_loop()
         self._old = False
@@ -100,23 +111,31 @@ class DownstreamSocket:
     async def serve(self, request: web.Request) -> web.WebSocketResponse[Literal[False]]:
         """Take the upgrade and talk until the socket closes."""
         self._owner = owner_of(request.headers)
+        self._credential = key_of(request.headers)
         stream = await self._socket.prepare(request)
         self._statistics.sockets += 1
         self._statistics.sockets_open += 1
+        seen = self._seen = self._observer.opened(self._owner, self._serving)
         aging = self._loop.call_later(self._settings.max_age, self._grow_old)
-        writer = asyncio.create_task(self._write(request, stream))
+        writer = SocketWriter(
+            self._outbox,
+            request,
+            self._socket,
+            stream,
+            self._statistics,
+            stall_timeout=self._settings.stall_timeout,
+        )
         try:
             await self._read()
         finally:
             self._ending = True
             aging.cancel()
             self._statistics.sockets_open -= 1
+            self._observer.closed(seen, self._socket.close_code or WSCloseCode.ABNORMAL_CLOSURE)
             self._serving.lost(self._loop.time())
             self._perform()
-            if self._outbox.close_code is None:
-                writer.cancel()  # otherwise it is closing the socket, politely
-            tasks = [turn.task for turn in self._running.values()]
-            await asyncio.gather(writer, *tasks, return_exceptions=True)
+            tasks = [*self._stopped, *(turn.task for turn in self._running.values())]
+            await asyncio.gather(writer.end(), *tasks, return_exceptions=True)
         return self._socket
 
     def drain(self) -> None:
@@ -124,6 +143,26 @@ class DownstreamSocket:
         if not self._ending:
             self._ending = True
             self._serving.drain(self._loop.time())
+            self._perform()
+
+    def give_up(self) -> None:
+        """End every turn with an error at once, and close: there is no time left."""
+        self.drain()
+        while self._running:  # when one ends, the next one of its lane begins
+            number, turn = self._running.popitem()
+            has_client = turn.attended
+            turn.stop()
+            self._stopped.append(turn.task)
+            if not has_client:
+                continue  # it was being stopped anyway
+            refusal = error_event(
+                "The gateway stopped before this turn had ended. Send it again.",
+                status=503,
+                kind="server_error",
+                code="server_shutdown",
+            )
+            with suppress(KeyError):  # its terminal event is out, and waits to be read
+                self._serving.emit(number, refusal, self._loop.time())
             self._perform()
 
     def _grow_old(self) -> None:
@@ -160,6 +199,7 @@ class DownstreamSocket:
             lane = decode_envelope(data).stream_id
             if lane is not None and Lanes[object]().refusal(lane) is None:
                 refusal["stream_id"] = lane
+        self._serving.refused["message_too_large"] += 1
         self._send(refusal)
 
     # Doing what was decided
@@ -170,11 +210,16 @@ class DownstreamSocket:
 
     def _do(self, action: ServingAction) -> None:
         match action:
-            case Reply(data):
+            case Reply(data, turn):
                 self._outbox.put(data)
+                if turn is not None and turn in self._running:
+                    self._running[turn].skip_number()
             case Start(turn, request, parent_cached):
                 # Bound now: the lane may move on before the task runs.
                 self._start(turn, request, self._cached(request) if parent_cached else None)
+            case Interrupt(turn):
+                if turn in self._running:
+                    self._running[turn].steer()
             case Stop(turn):
                 if turn in self._running and not self._running[turn].leave():
                     del self._running[turn]  # it lingers: nobody here waits for it
@@ -203,13 +248,18 @@ class DownstreamSocket:
         self._outbox.put(encode(event))
 
     def _start(self, turn: int, request: Json, parent: Context | None) -> None:
-        log = EventLog(self._owner)
+        log, interruption = EventLog(self._owner), Interruption()
+        assert self._seen is not None  # turns are read from an open socket
         events = self._turns.events(
             request,
             log,
             cached_parent=parent,
             remember=self._contexts.put,
             default_model=self._default_model,
+            watch=self._observer.on_lane(self._seen, self._serving.place(turn)),
+            allowance=self._allowance,
+            interruption=interruption,
+            credential=self._credential,
         )
         running = RunningTurn(
             events,
@@ -217,6 +267,7 @@ class DownstreamSocket:
             partial(self._show, turn),
             lingering=self._lingering,
             name=f"turn {turn}",
+            interruption=interruption,
         )
         self._running[turn] = running
         running.task.add_done_callback(lambda _: self._running.pop(turn, None))
@@ -225,29 +276,3 @@ class DownstreamSocket:
         self._serving.emit(turn, event, self._loop.time())
         self._perform()
         await self._outbox.room()
-
-    # Writing
-
-    async def _write(self, request: web.Request, stream: AbstractStreamWriter) -> None:
-        try:
-            while self._outbox.close_code is None:
-                await self._outbox.filled()
-                await self._write_all(request, stream)
-            await self._socket.close(code=self._outbox.close_code)
-        except TimeoutError:
-            _log.warning("a client read nothing for too long; its socket was dropped")
-            if request.transport is not None:
-                request.transport.abort()
-        except ConnectionError:
-            pass  # the reader is told, too
-        finally:
-            self._outbox.abandon()
-
-    async def _write_all(self, request: web.Request, stream: AbstractStreamWriter) -> None:
-        while (message := self._outbox.take()) is not None:
-            await self._socket.send_frame(message, WSMsgType.TEXT)
-            if request.protocol.writing_paused:
-                async with asyncio.timeout(self._settings.stall_timeout):
-                    await stream.drain()
-            self._outbox.written(message)
-            self._statistics.bytes_out += len(message)

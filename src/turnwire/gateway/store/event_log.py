@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from turnwire.events import encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
+    from turnwire.gateway.context import Prompt
     from turnwire.gateway.json_shapes import Json
 
 TERMINAL_TYPES: Final = frozenset(
@@ -23,6 +24,10 @@ TERMINAL_TYPES: Final = frozenset(
 
 Gone = Literal["dropped", "stopped", "deleted"]
 ShownEvent = tuple[str, bytes]  # its type; itself, with its number
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class EventsGone(Exception):  # an outcome of following, not a fault of ours
@@ -47,6 +52,8 @@ class EventLog:
         forgotten: True once nothing of the response is to be kept.
         gone: Why the events are not here any more, or None.
         size_bytes: What the events take.
+        prompt: What the model was asked, while the turn runs.
+        cancel: Ends the turn, while it runs.
     """
 
     def __init__(self, owner: str = "") -> None:
@@ -56,7 +63,9 @@ class EventLog:
         self.forgotten = False
         self.gone: Gone | None = None
         self.size_bytes = 0
-        self._events: list[ShownEvent] = []
+        self.prompt: Prompt | None = None
+        self.cancel: Callable[[], None] = _do_nothing
+        self._events: list[ShownEvent | None] = []
         self._count = 0
         self._ended = False
         self._news: asyncio.Event | None = None
@@ -79,8 +88,15 @@ class EventLog:
         if kind in TERMINAL_TYPES:
             self._ended = True
             self.running = False
+            self.prompt, self.cancel = None, _do_nothing
         self._tell()
         return size_bytes
+
+    def skip(self) -> None:
+        """Leave a number out: what has it on the socket is about the response, and not of it."""
+        if self.gone is None:
+            self._events.append(None)
+        self._count += 1
 
     def drop(self, reason: Gone) -> None:
         """Let the events go; whoever follows them is told."""
@@ -100,11 +116,19 @@ class EventLog:
             if self.gone is not None:
                 raise EventsGone(self.gone)
             if place < self._count:
-                yield self._events[place]
+                event = self._events[place]
                 place += 1
+                if event is not None:
+                    yield event
             else:
                 self._news = self._news or asyncio.Event()
                 await self._news.wait()
+
+    async def ended(self) -> None:
+        """Wait until the turn has ended, or was stopped."""
+        while self.running:
+            self._news = self._news or asyncio.Event()
+            await self._news.wait()
 
     def _tell(self) -> None:
         news, self._news = self._news, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from turnwire.gateway.tokens import estimated_usage
+from turnwire.gateway.input.tokens import estimated_usage
 from turnwire.gateway.upstreams.deltas import (
     ArgumentsDelta,
     CallEnded,

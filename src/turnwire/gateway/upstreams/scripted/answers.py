@@ -14,7 +14,7 @@ from turnwire.gateway.upstreams.scripted.situation import LONGEST_QUOTE
 from turnwire.gateway.upstreams.scripted.words import excerpt
 
 if TYPE_CHECKING:
-    from turnwire.gateway.parameters import Parameters
+    from turnwire.gateway.input.parameters import Parameters
     from turnwire.gateway.upstreams.scripted.situation import Situation
 
 FINAL: Final = "FINAL after tool: \n"

@@ -18,7 +18,7 @@ from turnwire.gateway.upstreams.scripted.words import meaningful_words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from turnwire.gateway.parameters import Parameters
+    from turnwire.gateway.input.parameters import Parameters
 
 
 # What it counts for that a prompt and a function have something in common.

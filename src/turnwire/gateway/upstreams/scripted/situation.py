@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from turnwire.gateway.items import text_of
+from turnwire.gateway.input.items import text_of
 from turnwire.gateway.upstreams.scripted.directives import Directives, read_directives
 from turnwire.gateway.upstreams.scripted.findings import Findings
 from turnwire.gateway.upstreams.scripted.words import excerpt

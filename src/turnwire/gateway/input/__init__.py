@@ -1,0 +1,1 @@
+"""What a turn is asked: its parameters, its items, and how much that is."""

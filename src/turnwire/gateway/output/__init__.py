@@ -1,0 +1,1 @@
+"""What a turn shows: the response object, its items and parts, and their events."""

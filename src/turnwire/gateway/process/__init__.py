@@ -1,0 +1,1 @@
+"""The gateway as a program: several processes on one port, and the service manager."""
