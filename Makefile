@@ -16,17 +16,28 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types layers bench faults chaos interop interop-types docs format clean
+.PHONY: help demo test servers check lint types layers bench bench-gateway faults chaos interop interop-types docs format clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1 - \2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.cli  ## Run the demonstration: an agent, three transports, one table
 	$(BIN)/turnwire demo $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+# Redis, a balancer, a browser and systemd: from Debian, where they are missing.
+SERVERS := redis-server haproxy chromium systemd-analyze
+PACKAGES = $(patsubst systemd-analyze,systemd,$(SERVERS))
+
+servers: $(VENV)/.dev  ## Run the tests with Redis, HAProxy, Chromium and systemd
+	@for each in $(SERVERS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	test -z "$$missing" || { echo "Installing $(PACKAGES): there is no$$missing here …"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq install --yes --no-install-recommends $(PACKAGES) >/dev/null; }
+	$(BIN)/python -m pytest -m servers $(ARGS)
 
 check: lint types layers test  ## Run everything that guards `main`
 
@@ -44,6 +55,12 @@ layers: $(VENV)/.dev  ## Check that imports point down
 bench: $(VENV)/.dev  ## Measure against peers, side by side in one run
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
+# LiteLLM's proxy has an environment of its own.
+PEER := $(VENV)-litellm
+
+bench-gateway: $(VENV)/.dev $(PEER)/.ready  ## Measure the gateway beside LiteLLM's proxy, in one run
+	$(BIN)/python benchmarks/gateway/run.py --litellm $(PEER)/bin/litellm $(ARGS)
+
 faults: $(VENV)/.dev  ## Plant known mistakes; the tests must catch each of them
 	$(BIN)/python tests/faults/run.py $(ARGS)
 
@@ -55,7 +72,7 @@ PINS    := newest
 INTEROP := $(VENV)-$(PINS)
 
 interop: $(INTEROP)/.ready  ## Run other people's agents, over plain HTTP and over turnwire
-	$(INTEROP)/bin/python -m pytest tests/interop/frameworks $(ARGS)
+	$(INTEROP)/bin/python -m pytest tests/interop/frameworks tests/interop/gateway $(ARGS)
 
 # The adapters that `make types` leaves out: what they import is not installed there.
 ADAPTERS := src/turnwire/adapters/livekit src/turnwire/adapters/openai_agents
@@ -89,8 +106,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 $(INTEROP)/.ready: pyproject.toml tests/interop/frameworks/$(PINS).txt | $(BIN)/python
 	@echo "Installing other people's agents, the $(PINS) versions, into $(INTEROP) (once; minutes) …"
 	@$(BIN)/python -m venv $(INTEROP)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(INTEROP)/bin/python -m pip install --quiet --editable . \
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(INTEROP)/bin/python -m pip install --quiet --editable '.[cli]' \
 		--requirement tests/interop/frameworks/$(PINS).txt
+	@touch $@
+
+$(PEER)/.ready: benchmarks/gateway/requirements.txt | $(BIN)/python
+	@echo "Installing LiteLLM's proxy into $(PEER) (once; minutes) …"
+	@$(BIN)/python -m venv $(PEER)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEER)/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # Some systems ship Python without ensurepip: then the system's pip brings pip.
