@@ -133,27 +133,18 @@ def markdown(result: dict[str, Any]) -> str:
     sections = [
         _conditions(result),
         f"Burst of {result['burst_deltas']} text deltas, medians of {rounds['burst']} rounds:",
-        _table(
+        table(
             ("stack", "CPU µs per event", "of floor"),
             [(TITLES[name], row["cpu_us"], row["ratio"]) for name, row in result["burst"].items()],
         ),
     ]
     for turns, rows in result["rollout"].items():
         head = f"Tool rollout of {turns} turns, medians of {rounds['rollout'][turns]} rounds:"
-        sections += [head, _table(_ROLLOUT_HEAD, [_rollout_row(*each) for each in rows.items()])]
+        sections += [head, table(_ROLLOUT_HEAD, [_rollout_row(*each) for each in rows.items()])]
     for turns, rows in result["drop_in"].items():
         head = f"The official SDK, {turns} turns, medians of {rounds['drop_in'][turns]} rounds:"
-        sections += [head, _table(_DROP_IN_HEAD, [_rollout_row(*each) for each in rows.items()])]
-    verdicts = [
-        (
-            aim["what"],
-            f"{'≥' if aim['at_least'] else '≤'} {aim['limit']:g}",
-            aim["value"],
-            "met" if aim["met"] else "**missed**",
-        )
-        for aim in result["aims"]
-    ]
-    sections.append(_table(("aim", "limit", "measured", "verdict"), verdicts))
+        sections += [head, table(_DROP_IN_HEAD, [_rollout_row(*each) for each in rows.items()])]
+    sections.append(verdicts(result["aims"]))
     return "\n\n".join(sections)
 
 
@@ -175,7 +166,7 @@ def summary(result: dict[str, Any]) -> str:
         (what, *(f"{measured[stack][key]:.3g} x" for stack in _SUMMARY_STACKS))
         for what, measured, key in rows
     ]
-    return _table(head, cells)
+    return table(head, cells)
 
 
 def _conditions(result: dict[str, Any]) -> str:
@@ -217,12 +208,26 @@ def _rollout_row(name: str, row: dict[str, float]) -> tuple[str | float, ...]:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str | float, ...]]) -> str:
+def verdicts(aims: list[dict[str, Any]]) -> str:
+    """Return the table of what was aimed at, and whether it was reached."""
+    rows = [
+        (
+            aim["what"],
+            f"{'≥' if aim['at_least'] else '≤'} {aim['limit']:g}",
+            aim["value"],
+            "met" if aim["met"] else "**missed**",
+        )
+        for aim in aims
+    ]
+    return table(("aim", "limit", "measured", "verdict"), rows)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str | float, ...]]) -> str:
     lines = [head, ("---", *("--:" for _ in head[1:])), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
 
 
-def _cell(value: str | float) -> str:
+def cell(value: str | float) -> str:
     if isinstance(value, str):
         return value
     digits = 1 if value >= 100 else 2 if value >= 1 else 3
