@@ -1,7 +1,7 @@
 """Plant each known mistake in a copy of the core; the tests of the core must catch every one.
 
 ``make faults`` runs all of them, ``make faults ARGS="lane dial"`` those with such a word in their
-name.
+name, and ``make faults ARGS=--minutes=25`` as many as fit, beginning elsewhere each day.
 """
 
 # ruff: noqa: T201  # prints its table
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from steering_faults import STEERING_FAULTS
 from faults import FAULTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fault import Fault
 
 ROOT = Path(__file__).parents[2]
@@ -112,8 +115,16 @@ def reason(output: str) -> str:
     return named[0] if named else output.strip()[-400:]
 
 
-def main(words: list[str]) -> int:
-    """Run the table; 0 if every mistake was caught."""
+def turned(faults: Sequence[Fault], today: int) -> list[Fault]:
+    """Begin elsewhere each day: what does not fit into the time today is first some other day."""
+    begin = today * 37 % len(faults)
+    return [*faults[begin:], *faults[:begin]]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the table, or as much as fits into ``--minutes=N``; 0 if every mistake was caught."""
+    words = [each for each in arguments if not each.startswith("--minutes=")]
+    minutes = [float(each.partition("=")[2]) for each in arguments if each not in words]
     everything = (
         *FAULTS,
         *RECOVERY_FAULTS,
@@ -129,22 +140,35 @@ def main(words: list[str]) -> int:
     if problems:
         print("The table is stale:", *problems, sep="\n  ")
         return 2
+    if minutes:
+        chosen = turned(chosen, date.today().toordinal())  # noqa: DTZ011  # any day will do
     start = time.monotonic()
+    until = start + 60 * minutes[0] if minutes else float("inf")
     passed, why = run_copy(None)
     if not passed:
         print(f"Without any mistake the property tests fail: {why}")
         return 2
     print(f"Without a mistake all is well ({time.monotonic() - start:.0f} s).", flush=True)
-    survivors = 0
+    survivors = left_out = 0
     width = max(len(fault.name) for fault in chosen)
+
+    def run_in_time(fault: Fault) -> tuple[bool, str] | None:
+        return None if time.monotonic() > until else run_copy(fault)
+
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        results = workers.map(run_copy, chosen)
-        for fault, (survived, why) in zip(chosen, results, strict=True):
+        results = workers.map(run_in_time, chosen)
+        for fault, result in zip(chosen, results, strict=True):
+            if result is None:
+                left_out += 1
+                continue
+            survived, why = result
             survivors += survived
             verdict = f"NOT CAUGHT: {fault.harm}" if survived else f"caught by: {why}"
             print(f"{fault.name:<{width}}  {verdict}", flush=True)
-    caught = len(chosen) - survivors
-    print(f"{caught} of {len(chosen)} mistakes caught in {time.monotonic() - start:.0f} s.")
+    played = len(chosen) - left_out
+    if left_out:
+        print(f"{left_out} mistakes did not fit into the time; tomorrow begins elsewhere.")
+    print(f"{played - survivors} of {played} mistakes caught in {time.monotonic() - start:.0f} s.")
     return 1 if survivors else 0
 
 

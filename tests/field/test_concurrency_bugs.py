@@ -222,8 +222,8 @@ async def test_row_34_a_server_that_refuses_lanes_gets_none(open_client: Open) -
             responses = [await turn.get_final_response() for turn in turns]
             assert [each.output_text for each in responses] == [f"{text} " * 40 for text in "abcd"]
             refused.append(len(peer.refusals))
-        # What was learnt is kept: the later rounds name no lane.
-        assert refused[1:] == refused[:1] * 2
+        # What was learnt is kept: the rounds after the one that found out name no lane.
+        assert len({number for number in refused if number}) == 1
         assert (peer.model_runs, client.statistics().failed) == (12, 0)
 
 

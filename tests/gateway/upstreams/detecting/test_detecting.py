@@ -110,6 +110,9 @@ LM_STUDIO_SAYS = Reply(200, {"error": "Unexpected endpoint or method. (POST /v1/
         (Reply(308), Presence.MISSING),
         (LM_STUDIO_SAYS, Presence.MISSING),
         (Reply(200, "<!doctype html>"), Presence.MISSING),
+        (Reply(200, "data: …", {"content-type": "text/event-stream"}), Presence.THERE),
+        (Reply(200, {"object": "chat.completion", "choices": []}), Presence.THERE),
+        (Reply(200, {"object": "response", "output": []}), Presence.THERE),
         (Reply(401), Presence.LOCKED),
         (Reply(403), Presence.LOCKED),
         (error(503, "Loading model"), Presence.NOT_NOW),
@@ -247,6 +250,12 @@ class Server:
         await answer.write(b"data: [DONE]\n\n")
         return answer
 
+    async def endless_chat(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await asyncio.Event().wait()  # until the other side goes
+        return answer
+
     async def responses(self, request: web.Request) -> web.Response:
         body = await request.json()
         if not isinstance(body.get("model"), str) or "input" not in body:
@@ -281,7 +290,7 @@ async def serving(*routes: tuple[str, str, str]) -> AsyncIterator[Server]:
     app = web.Application(middlewares=[note])
     for method, path, name in routes:
         app.router.add_route(method, path, getattr(server, name))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -336,6 +345,12 @@ async def test_a_gateway_is_asked_over_websocket_and_no_model_runs() -> None:
         found = await found_at(gateway.url)
         assert (found.kind, found.url, found.server) == ("websocket", gateway.base_url, "turnwire")
         assert gateway.statistics().model_runs == 0
+
+
+@pytest.mark.io
+async def test_a_server_that_talks_whatever_it_is_asked_is_not_listened_to() -> None:
+    async with serving(("POST", "/v1/chat/completions", "endless_chat")) as server:
+        assert (await found_at(server.url)).kind == "chat"
 
 
 @pytest.mark.io

@@ -47,14 +47,14 @@ async def detect(
     Raises:
         ConfigError: The URL or the proxy for it cannot be used.
     """
-    result: Detected | Undetected | None = None
+    results: list[Detected | Undetected] = []
     async with Inquiry.about(url, api_key, patience) as inquiry:
         for base in _bases(url):
             result = decide(await inquiry.findings(base))
             if isinstance(result, Detected) or not result.reached or result.locked:
-                break
-    assert result is not None  # there is one base URL at least
-    return result
+                return result
+            results.append(result)
+    return results[0]  # of the likeliest URL
 
 
 async def list_models(

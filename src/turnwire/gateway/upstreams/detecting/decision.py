@@ -184,9 +184,18 @@ def presence(reply: Reply) -> Presence:
         # A server that looks at the model first says that there is no such model.
         missing_model = status == 404 and "model" in _message(reply).lower()  # noqa: PLR2004
         return Presence.THERE if missing_model else Presence.MISSING
-    # Whoever answers anything but an error to such a question answers everything: LM Studio says
-    # 200 to paths that it does not have, and web pages do.
-    return Presence.THERE if status >= 400 else Presence.MISSING  # noqa: PLR2004  # errors
+    if status >= 400 or _answers_like_a_model(reply):  # noqa: PLR2004  # errors
+        return Presence.THERE
+    # Whoever answers anything else to such a question answers everything: LM Studio says 200 to
+    # paths that it does not have, and web pages do.
+    return Presence.MISSING
+
+
+def _answers_like_a_model(reply: Reply) -> bool:
+    """Recognize a server that does not look at what it is asked, and talks anyway."""
+    streams = reply.headers.get("content-type", "").startswith("text/event-stream")
+    body = object_or_empty(reply.body)
+    return streams or "choices" in body or body.get("object") == "response"
 
 
 def upgrade_presence(reply: Reply) -> Presence:

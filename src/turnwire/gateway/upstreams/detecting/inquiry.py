@@ -108,8 +108,9 @@ class Inquiry:
             **passage(self.proxy, headers),
         ) as response:
             body = bytearray()
-            while len(body) < _BODY_BYTES and (piece := await response.content.readany()):
-                body += piece
+            wanted = 0 if response.content_type == "text/event-stream" else _BODY_BYTES
+            while len(body) < wanted and (piece := await response.content.readany()):
+                body += piece  # what talks is not listened to: it would talk for long
             response.close()
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, _decoded(bytes(body)), names)
