@@ -63,7 +63,11 @@ class Recorder:
         url = self._target + request.path_qs
         headers = {name: value for name, value in request.headers.items() if not _is_own(name)}
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._socket(request, url, headers)
+            try:
+                return await self._socket(request, url, headers)
+            except aiohttp.WSServerHandshakeError as refusal:
+                self.failures.append((refusal.status, "upgrade"))
+                return web.Response(status=refusal.status)
         return await self._http(request, url, headers)
 
     async def _socket(
