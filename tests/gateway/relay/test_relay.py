@@ -208,6 +208,14 @@ def test_r15_usage_is_completed_with_zeros(given: Any, added_to_zeros: Json) -> 
             "response.incomplete",
             {"reason": "max_messages"},
         ),
+        (
+            ended(
+                "response.completed", "incomplete", incomplete_details={"reason": "max_messages"}
+            ),
+            "max_messages",
+            "response.incomplete",
+            {"reason": "max_messages"},
+        ),
         (ended("response.incomplete", "incomplete"), "unknown", "response.incomplete", None),
         (ended("response.completed", usage={"input_tokens": "odd"}), "stop", "response.completed",
          None),

@@ -140,8 +140,10 @@ class Relay:
             raise upstream_failed(failure_of_event(event))
         self._terminal = event
         self.finish = "stop"
-        if signal is TurnSignal.INCOMPLETE:
-            details = object_or_empty(_response_in(event).get("incomplete_details"))
+        response = _response_in(event)
+        # vLLM says it in a `response.completed`.
+        if signal is TurnSignal.INCOMPLETE or response.get("status") == "incomplete":
+            details = object_or_empty(response.get("incomplete_details"))
             self.finish = str(details.get("reason") or "unknown")
 
     def _as_ours(self, event: Json) -> Json:
