@@ -128,8 +128,6 @@ The configuration is in order. The gateway would
   allow each key 5 sockets
   allow alice 60 requests a minute, 1000 tokens a minute
   note: what is said can be read on the way: there is no [tls], unless a proxy has it
-  note: limits are counted by each of the 3 workers on its own
-  note: the metrics and the status page are those of the one worker that answers
 """,
         "",
     )
@@ -177,7 +175,9 @@ error: 2 mistakes in the configuration; nothing was started
     [
         (["--upstream", "127.0.0.1:8000", "--kind", "chat"], "upstream[0].url"),
         (["--upstream", "http://x/v1", "--upstream-key-env", "NOT_THERE"], "api_key_env"),
-        (["--tls-cert", "nowhere", "--tls-key", "nowhere"], "nowhere cannot be read"),
+        (["--tls-cert", "nowhere", "--tls-key", "nowhere"], "tls.cert\n    got       nowhere,"),
+        (["--tls-cert", "/dev/null", "--tls-key", "nowhere"], "tls.key\n    got       nowhere,"),
+        (["--tls-cert", "/dev/null", "--tls-key", "/dev/null"], "tls\n    got       /dev/null and"),
         (["--config", "nowhere.toml"], "cannot read nowhere.toml: No such file"),
         (["--linger", "-1"], "Invalid value for '--linger'"),
     ],

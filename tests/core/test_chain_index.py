@@ -294,3 +294,78 @@ def test_many_small_chains_are_counted() -> None:
     for number in range(1030):
         story.turn([user(f"chain {number}")], said("a", 1))
     assert (len(story.index), story.index.forgotten) == (1024, 6)
+
+
+def follow(story: Story, name: str, new: list[Json], owner: str = "") -> Found | None:
+    return story.index.follow(name, body(new), owner)
+
+
+def test_a_named_history_need_not_be_shown_again() -> None:
+    story, name = Story(), ""
+    for number in range(1, 5):
+        new = [user(str(number))]
+        found = follow(story, name, new) if name else story.find(new)
+        assert found is not None
+        composed = story.compose(found)
+        link = f"resp_{number - 1}" if name else None
+        assert (composed.previous_response_id, len(composed.items)) == (link, 1)
+        story.end(found, composed, said(str(number), number))
+        name = f"name_{number}"
+        story.index.kept(found, name)
+    known = [story.index.knows(f"name_{number}") for number in range(6)]
+    assert known == [False, False, False, False, True, False], "the chain has gone on"
+    assert follow(story, "name_3", [user("x")]) is None
+    assert len(story.index) == 1
+
+
+def named(limit_bytes: int = 10**6, owner: str = "") -> Story:
+    """Return an index with one chain whose history is called "a"."""
+    story = Story(limit_bytes)
+    found = story.index.find(body([user("q")]), owner)
+    assert found is not None
+    story.end(found, story.compose(found), said("answer", 1))
+    story.index.kept(found, "a")
+    return story
+
+
+def test_two_that_follow_the_same_name_do_not_wait_for_each_other() -> None:
+    story = named()
+    one, two = (follow(story, "a", [user(name)]) for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert one.chain is not two.chain
+    assert [story.compose(each).previous_response_id for each in (one, two)] == ["resp_1"] * 2
+
+
+def test_what_was_followed_is_found_by_what_is_in_it_and_not_by_the_new_part_alone() -> None:
+    story = named()
+    found = follow(story, "a", [user("more")])
+    assert found is not None
+    story.end(found, story.compose(found), said("yes", 2))
+    alone = story.find([user("more"), said("yes", 2), user("x")])
+    assert story.compose(alone).previous_response_id is None
+    whole = [user("q"), said("answer", 1), user("more"), said("yes", 2)]
+    assert story.turn([*whole, user("x")], said("b", 3)) == ("resp_2", [user("x")])
+
+
+def test_a_name_is_forgotten_with_its_chain() -> None:
+    story = named(limit_bytes=1)
+    assert (len(story.index), story.index.knows("a")) == (0, False)
+
+
+def test_what_cannot_be_understood_follows_nothing() -> None:
+    story = named()
+    assert story.index.follow("a", b"{") is None
+    assert story.index.follow("a", body([user("x")], previous_response_id="resp_1")) is None
+
+
+def test_owners_do_not_share_chains() -> None:
+    story = named(owner="me")
+    echoed = body([user("q"), said("answer", 1), user("x")])
+    assert follow(story, "a", [user("x")], "you") is None
+    links = []
+    for owner in ("you", "", "me"):
+        found = story.index.find(echoed, owner)
+        assert found is not None
+        links.append(story.compose(found).previous_response_id)
+    assert links == [None, None, "resp_1"]

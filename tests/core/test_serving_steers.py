@@ -203,3 +203,28 @@ def test_a_socket_without_steers_says_so() -> None:
     event = msgspec.json.decode(action.data)
     assert event["error"]["code"] == "steering_not_supported"
     assert "stream_id" not in event
+
+
+def test_whether_a_model_can_be_steered_is_asked_when_somebody_steers() -> None:
+    able = {"m"}
+    socket = Socket(steers=lambda request: request["model"] in able)
+    socket.send("response.create", model="m", input="x")
+    turn, response_id = socket.begin()
+    able.clear()
+    assert socket.code(response_id) == "steering_not_supported"
+    able.add("m")
+    (accepted,) = socket.steer(response_id)
+    assert (accepted["type"], socket.interrupted) == ("response.steer.accepted", [turn])
+
+
+def test_what_could_be_said_of_a_model_at_the_end_of_its_turn_stays() -> None:
+    able = {"m"}
+    socket = Socket(steers=lambda request: request["model"] in able)
+    socket.send("response.create", model="m", input="x")
+    turn, response_id = socket.begin()
+    socket.emit(turn, "response.completed", response={"id": response_id, "output": [CALL]})
+    able.clear()
+    (accepted, pending) = socket.steer(response_id)
+    assert [each["type"] for each in (accepted, pending)] == [
+        "response.steer.accepted", "response.steer.pending",
+    ]  # fmt: skip

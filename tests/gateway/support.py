@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from turnwire.gateway.access.keys import Keyring
     from turnwire.gateway.context import Context, Prompt
+    from turnwire.gateway.store import Store
     from turnwire.gateway.upstreams import Upstream
 
 Json = dict[str, Any]
@@ -274,11 +275,15 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    upstream: Upstream | None = None, *, keyring: Keyring | None = None, **settings: Any
+    upstream: Upstream | None = None,
+    *,
+    keyring: Keyring | None = None,
+    store: Store | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Talk]:
     everything = Settings(**{"port": 0, "drain_timeout": 0.2, **settings})
     async with (
-        Gateway(settings=everything, upstream=upstream, keyring=keyring) as gateway,
+        Gateway(settings=everything, upstream=upstream, store=store, keyring=keyring) as gateway,
         aiohttp.ClientSession() as session,
     ):
         yield Talk(gateway, session)

@@ -133,3 +133,29 @@ async def test_a_turn_that_is_steered_after_its_model_has_finished_is_complete()
     interruption.steer()
     kinds += [event["type"] async for event in events]
     assert kinds[-1] == "response.completed"
+
+
+async def test_who_waits_for_a_client_is_told_when_the_turn_is_cancelled() -> None:
+    interruption, answer, stays = Interruption(), Answer(), asyncio.Event()
+    pausing = asyncio.create_task(interruption.pause(stays.wait))
+    await asyncio.sleep(0)
+    interruption.steer()
+    await asyncio.sleep(0)
+    assert not pausing.done(), "what is steered is still shown"
+    interruption.cancel()
+    interruption.cancel()
+    await pausing
+    assert pausing.cancelling() == 0
+    await interruption.pause(stays.wait)  # at once
+    answer.finish = "stop"
+    assert await read(interruption, answer, pieces(1, 2)) == [1, 2], "nothing is lost"
+
+
+async def test_a_wait_for_a_client_that_is_cancelled_by_others_ends() -> None:
+    interruption, stays = Interruption(), asyncio.Event()
+    pausing = asyncio.create_task(interruption.pause(stays.wait))
+    await asyncio.sleep(0)
+    interruption.cancel()
+    pausing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pausing

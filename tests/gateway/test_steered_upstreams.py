@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 
 from gateway.relay.relaying import relayed, upstream_at
-from gateway.support import TERMINAL, Client, Json, calls_of, output_of, talk, text_of
+from gateway.support import TERMINAL, Client, Json, calls_of, output_of, talk, text_of, until
 from gateway.upstreams.chat.support import DONE, called, chat_server, said
 from turnwire.gateway.upstreams.chat import ChatUpstream
+from turnwire.gateway.upstreams.detecting import Detected, DetectingUpstream
 from turnwire.gateway.upstreams.routed import Route, RoutedUpstream
 from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 from turnwire.testing import Gate, Peer, Turns, answer, reasoning, wait
@@ -148,3 +149,60 @@ async def test_the_name_of_the_model_decides_on_one_socket() -> None:
             created, *_ = await client.until("response.created")
             await steer(client, created["response"]["id"], "WORDS 2")
             assert (await client.terminal())["response"]["status"] == "incomplete"
+
+
+class Detection:
+    """Finds out when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may_end = asyncio.Event()
+
+    async def __call__(self, url: str, _: str | None) -> Detected:
+        self.asked += 1
+        await self.may_end.wait()
+        return Detected("responses", url, None, (), "it is so")
+
+
+async def test_the_first_turn_can_be_steered_before_it_is_known_what_its_server_is() -> None:
+    detection = Detection()
+    async with Peer(Turns([answer("Trains.")])) as peer:
+        upstream = DetectingUpstream(peer.base_url, lambda _: upstream_at(peer), detect=detection)
+        async with talk(upstream) as here:
+            client = await here.dial()
+            await client.create(input="Plan a trip.")
+            created, *_ = await client.until("response.in_progress")
+            await until(lambda: detection.asked == 1)
+            await steer(client, created["response"]["id"], "By train, please.")
+            first = (await client.terminal())["response"]
+            assert first["incomplete_details"] == {"reason": "steered"}
+            detection.may_end.set()
+            assert text_of((await client.terminal())["response"]) == "Trains."
+        said = [item["content"] for item in peer.creates[-1]["input"]]
+        assert (peer.model_runs, said) == (1, [
+            [{"type": "input_text", "text": "Plan a trip."}], "By train, please.",
+        ])  # fmt: skip
+
+
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_once_it_is_known_the_server_decides(transport: str) -> None:
+    detection, gate = Detection(), Gate()
+    script = Turns([reasoning("Hm"), wait(gate, after=4), answer("Planes.")], [answer("Trains.")])
+    async with Peer(script) as peer:
+        upstream = DetectingUpstream(
+            peer.base_url, lambda _: upstream_at(peer, transport=transport), detect=detection
+        )
+        async with talk(upstream) as here:
+            client = await here.dial()
+            await client.create(input="Plan a trip.")
+            created, *_ = await client.until("response.in_progress")
+            detection.may_end.set()
+            await client.until("response.output_item.added")
+            response_id = created["response"]["id"]
+            if transport == "websocket":
+                assert await refused(client, response_id) == "steering_not_supported"
+            else:
+                await steer(client, response_id, "By train.")
+            gate.open()
+            terminal = (await client.terminal())["response"]
+            assert terminal["status"] == ("completed" if transport == "websocket" else "incomplete")

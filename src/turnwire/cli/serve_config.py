@@ -10,6 +10,7 @@ import msgspec
 
 from turnwire.errors import ConfigError
 from turnwire.gateway.config.building import build
+from turnwire.gateway.config.readable import unreadable_in
 from turnwire.gateway.config.reading import Mistake, read_config
 from turnwire.gateway.config.rules import mistakes_in
 from turnwire.gateway.config.tables import Config, StoreConfig, Tls, UpstreamConfig, UpstreamKind
@@ -53,7 +54,7 @@ def configuration(told: Told) -> Config | tuple[Mistake, ...]:
     if isinstance(given, tuple):
         return given
     config = merged(given, told)
-    mistakes = mistakes_in(config, os.environ)
+    mistakes = mistakes_in(config, os.environ) or unreadable_in(config)
     return mistakes or _built(config)
 
 

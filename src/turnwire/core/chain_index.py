@@ -1,20 +1,21 @@
 """Finds the chain that a request continues, by what is in it: callers need not say.
 
 A chain is only continued by a request that holds all of it, item by item; the last answer may
-come back in any form that means the same.  Anything else costs bytes, and says why.
+come back in any form that means the same.  Anything else costs bytes, and says why.  A caller that
+has a name for the history itself need not show it again: such a turn costs what is new in it.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from turnwire.core.chain import Chain
 from turnwire.core.request_body import Prefix, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from turnwire.core.history import HistoryItem
     from turnwire.core.request_body import RequestBody
@@ -34,6 +35,7 @@ class Found:
         items: What to hand to the chain.
         whole: False if those are only what is new.
         covered: How many items of the history the request holds.
+        owner: Whose request it is.
     """
 
     body: RequestBody
@@ -41,15 +43,18 @@ class Found:
     items: Sequence[HistoryItem]
     whole: bool
     covered: int
+    owner: str = ""
 
 
 class _Known:
     """A chain, and how the last request on it began."""
 
-    __slots__ = ("chain", "covered", "in_use", "prefix", "size_bytes")
+    __slots__ = ("chain", "covered", "in_use", "name", "owner", "prefix", "size_bytes")
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, owner: str) -> None:
         self.chain = chain
+        self.owner = owner
+        self.name = ""  # of its history; empty if its caller has none for it
         self.prefix: Prefix | None = None  # None if it cannot be known by its bytes
         self.covered = 0  # how many items of the chain's history the prefix holds
         self.in_use = False  # whether a request continues the chain now
@@ -70,18 +75,23 @@ class ChainIndex:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._known: OrderedDict[int, _Known] = OrderedDict()  # by the identity of the chain
+        self._named: dict[tuple[str, str], _Known] = {}  # by owner and name
         self.size_bytes = 0
         self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, data: bytes) -> Found | None:
+    def find(self, data: bytes, owner: str = "") -> Found | None:
         """Find the chain that a body continues; None if the body cannot be understood.
 
         Whoever asks runs a turn with what was found and tells how it ended: ``kept``, or ``left``.
+
+        Args:
+            data: The body.
+            owner: Whose it is; other owners' chains are not looked at.
         """
-        for known in reversed(self._known.values()):
+        for known in self._chains_of(owner):
             body = known.prefix.continued_by(data) if known.prefix is not None else None
             if body is None or body.shape.is_linked:
                 continue
@@ -90,14 +100,35 @@ class ChainIndex:
             if count is not None:
                 return _continue(known, body, known.covered, count)
         body = read_body(data)
-        return None if body is None else self._find_among_all(body)
+        return None if body is None else self._find_among_all(body, owner)
 
-    def _find_among_all(self, body: RequestBody) -> Found:
+    def knows(self, name: str, owner: str = "") -> bool:
+        """Say whether the history of this name is that of a chain."""
+        return (owner, name) in self._named
+
+    def follow(self, name: str, data: bytes, owner: str = "") -> Found | None:
+        """Go on with the chain whose history has a name, as ``find`` does; else return None.
+
+        Args:
+            name: What ``kept`` was told when the last turn of it ended.
+            data: The body with what is new alone.
+            owner: Whose it is.
+        """
+        known, body = self._named.get((owner, name)), read_body(data)
+        if known is None or body is None or body.shape.is_linked:
+            return None
+        body = replace(body, data=b"", prefix_bytes=0)  # no other body begins with what is new
+        return _continue(known, body, len(known.chain.items), 0)
+
+    def _chains_of(self, owner: str) -> Iterator[_Known]:
+        return (known for known in reversed(self._known.values()) if known.owner == owner)
+
+    def _find_among_all(self, body: RequestBody, owner: str) -> Found:
         """Compare item by item: the request is the first one, or edited, or written anew."""
         if body.shape.is_linked:
-            return Found(body, None, body.items, whole=True, covered=0)
+            return Found(body, None, body.items, whole=True, covered=0, owner=owner)
         best, longest = None, 0
-        for known in reversed(self._known.values()):
+        for known in self._chains_of(owner):
             if not _begin_alike(known.chain.items, body.items):
                 continue
             count = _echoed(known.chain.items, body.items)
@@ -108,13 +139,22 @@ class ChainIndex:
                 best, longest = known.chain, length
         # What does not hold all of a chain branches off: the chain itself may still go on.
         chain = best.fork() if best is not None and _holds_an_answer(body.items) else Chain()
-        return Found(body, chain, body.items, whole=True, covered=len(body.items))
+        return Found(body, chain, body.items, whole=True, covered=len(body.items), owner=owner)
 
-    def kept(self, found: Found) -> None:
-        """The turn ended well: another request may continue it."""
+    def kept(self, found: Found, name: str = "") -> None:
+        """The turn ended well: another request may continue it.
+
+        Args:
+            found: What the turn ran with.
+            name: What its caller calls the history from now on, in order to ``follow`` it.
+        """
         if found.chain is None:
             return
-        known = self._known.setdefault(id(found.chain), _Known(found.chain))
+        known = self._known.setdefault(id(found.chain), _Known(found.chain, found.owner))
+        self._named.pop((known.owner, known.name), None)
+        known.name = name
+        if name:
+            self._named[known.owner, name] = known
         self._known.move_to_end(id(found.chain))
         known.in_use = False
         known.covered = found.covered
@@ -134,6 +174,7 @@ class ChainIndex:
     def _make_room(self) -> None:
         while self.size_bytes > self._limit_bytes or len(self._known) > _MOST_CHAINS:
             _, known = self._known.popitem(last=False)
+            self._named.pop((known.owner, known.name), None)
             self.size_bytes -= known.size_bytes
             self.forgotten += 1
 
@@ -144,7 +185,8 @@ def _continue(known: _Known, body: RequestBody, start: int, count: int) -> Found
     chain.adopt(start, body.items[:count])
     known.in_use = True
     new = body.items[count:]
-    return Found(body, chain, new, whole=False, covered=len(chain.items) + len(new))
+    covered = len(chain.items) + len(new)
+    return Found(body, chain, new, whole=False, covered=covered, owner=known.owner)
 
 
 def _echoed(said: Sequence[HistoryItem], items: Sequence[HistoryItem]) -> int | None:

@@ -63,7 +63,7 @@ class Serving:
         named_limit: Distinct lane names.
         queue_bytes: How much may wait, of creates and of steers, before more are refused.
         new_steer_id: Returns an id that was never used; None refuses every steer.
-        steers: Says of a create whether its model can be interrupted between two items.
+        steers: Says of a create whether its model can be interrupted between two items now.
 
     Attributes:
         refused: Messages that were refused before they became turns, by error code.
@@ -140,6 +140,8 @@ class Serving:
         if kind == "response.create":
             self._created(event, len(data), now)
         elif kind == "response.steer":
+            for turn in self._turns.values():
+                self._see_whether_steered(turn)
             interrupted = self._steers.received(event, len(data))
             if interrupted is not None:
                 self._actions.append(Interrupt(interrupted))
@@ -207,13 +209,16 @@ class Serving:
 
     def _start(self, turn: ServedTurn) -> None:
         turn.signal(TurnSignal.WRITE)
-        turn.target.can_be_steered = can_be_steered(turn.request) and self._can_steer(turn.request)
         # A fork binds its parent when it starts, not when it was queued.
         parent = turn.parent
         cached = parent is not None and any(
             lane.latest == parent for lane in self._connection.lanes
         )
         self._actions.append(Start(turn.number, turn.request, cached))
+
+    def _see_whether_steered(self, turn: ServedTurn) -> None:
+        """Ask as late as can be: what a model is may be found out only while its turn runs."""
+        turn.target.can_be_steered = can_be_steered(turn.request) and self._can_steer(turn.request)
 
     def emit(self, number: int, event: Json, now: float) -> None:
         """Send one event of a turn; its terminal event ends the turn.
@@ -249,6 +254,7 @@ class Serving:
                 self._remember(lane, None)
         else:
             self._remember(lane, response["id"])
+        self._see_whether_steered(turn)
         successor = self._steers.ended(turn, response)
         if successor is None:
             self._connection.lanes.end_and_queue(lane)

@@ -15,6 +15,56 @@ class MessageTooLong(ValueError):
     """One message of the stream is over the limit."""
 
 
+class Lines:
+    """Cuts a stream of bytes into lines, which may end in CR, LF or CRLF.
+
+    Args:
+        limit_bytes: How much may wait for its end.
+
+    Attributes:
+        size_bytes: What waits for the end of its line.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._pieces: list[bytes] = []
+        self.size_bytes = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes; return the lines that they end."""
+        if b"\n" not in data and b"\r" not in data:
+            self._pieces.append(data)
+            self.size_bytes += len(data)
+            return []
+        buffered = self.rest(data)
+        # A CR at the very end may yet become CRLF.
+        held = b"\r" if buffered.endswith(b"\r") else b""
+        lines = buffered[: len(buffered) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *ended, tail = lines.split(b"\n")
+        self._pieces.append(tail + held)
+        self.size_bytes = len(tail) + len(held)
+        return ended
+
+    def rest(self, data: bytes = b"") -> bytes:
+        """Take what waits, with what comes behind it."""
+        rest = b"".join((*self._pieces, data))
+        self._pieces.clear()
+        self.size_bytes = 0
+        return rest
+
+    def check(self, more_bytes: int) -> None:
+        """Look whether the message that is being read is too long.
+
+        Args:
+            more_bytes: What it has beside the line that waits.
+
+        Raises:
+            MessageTooLong: It is.
+        """
+        if self.size_bytes + more_bytes > self._limit_bytes:
+            raise MessageTooLong(f"a message is longer than {self._limit_bytes} bytes")
+
+
 class SSEDecoder:
     """Cuts a stream of bytes into messages.
 
@@ -23,10 +73,8 @@ class SSEDecoder:
     """
 
     def __init__(self, limit_bytes: int = 256 * 2**20) -> None:
-        self._limit_bytes = limit_bytes
-        self._pieces: list[bytes] = []  # of a line that has not ended
+        self._lines = Lines(limit_bytes)
         self._data: list[bytes] = []
-        self._size = 0
         self._at_start = True
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -35,28 +83,12 @@ class SSEDecoder:
         Raises:
             MessageTooLong: A message is over the limit.
         """
-        if b"\n" not in data and b"\r" not in data:
-            self._pieces.append(data)
-            self._grow(len(data))
-            return []
-        buffered = b"".join((*self._pieces, data))
-        self._pieces.clear()
-        if self._at_start:
-            buffered, self._at_start = buffered.removeprefix(_BOM), False
-        # A line may end in CR, LF or CRLF; a CR at the very end may yet become CRLF.
-        held = b"\r" if buffered.endswith(b"\r") else b""
-        lines = buffered[: len(buffered) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *whole, tail = lines.split(b"\n")
-        messages = [message for line in whole if (message := self._line(line)) is not None]
-        self._pieces.append(tail + held)
-        self._size = sum(map(len, self._data))
-        self._grow(len(tail))
+        lines = self._lines.feed(data)
+        if self._at_start and lines:
+            lines[0], self._at_start = lines[0].removeprefix(_BOM), False
+        messages = [message for line in lines if (message := self._line(line)) is not None]
+        self._lines.check(sum(map(len, self._data)))
         return messages
-
-    def _grow(self, size_bytes: int) -> None:
-        self._size += size_bytes
-        if self._size > self._limit_bytes:
-            raise MessageTooLong(f"a message is longer than {self._limit_bytes} bytes")
 
     def _line(self, line: bytes) -> bytes | None:
         if not line:

@@ -13,7 +13,7 @@ from turnwire.events import encode
 from turnwire.gateway.access.cors import PAGE, is_preflight, let_page_read, preflight_headers
 from turnwire.gateway.access.hosts import refused_access
 from turnwire.gateway.access.keys import CALLER, Keyring
-from turnwire.gateway.access.owner import KEY_PROTOCOL
+from turnwire.gateway.access.owner import KEY_PROTOCOL, owner_of
 from turnwire.gateway.config.settings import Settings
 from turnwire.gateway.config.tables import Limits
 from turnwire.gateway.downstream.cancelling import Cancelling
@@ -26,8 +26,9 @@ from turnwire.gateway.downstream.stored import StoredResponses
 from turnwire.gateway.downstream.websocket import DownstreamSocket
 from turnwire.gateway.observing import Observer
 from turnwire.gateway.observing.access_log import AccessLog
+from turnwire.gateway.observing.seen import Refused, tidy_code
 from turnwire.gateway.observing.statistics import Statistics
-from turnwire.gateway.refusal import RequestRefused
+from turnwire.gateway.refusal import RequestRefused, TurnRefused
 from turnwire.gateway.status import STATUS_PATHS, StatusRoutes
 from turnwire.gateway.store import MemoryStore, Store
 from turnwire.gateway.store.event_log import EventLogs
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from turnwire.gateway.json_shapes import Json
+    from turnwire.gateway.observing.figures import Siblings
     from turnwire.gateway.upstreams import Upstream
 
 
@@ -57,6 +59,7 @@ _WITHOUT_KEY: Final = frozenset({"/healthz"}) | STATUS_PATHS
 STATISTICS: Final = web.AppKey("statistics", Statistics)
 WORK: Final = web.AppKey("work", OpenWork)
 OBSERVER: Final = web.AppKey("observer", Observer)
+STATUS: Final = web.AppKey("status", StatusRoutes)
 
 
 def create_app(
@@ -65,6 +68,7 @@ def create_app(
     upstream: Upstream | None = None,
     store: Store | None = None,
     keyring: Keyring | None = None,
+    siblings: Siblings | None = None,
 ) -> web.Application:
     """Return the gateway as an application of ``aiohttp.web``.
 
@@ -76,6 +80,7 @@ def create_app(
         upstream: The model; the scripted one if None.
         store: Where responses are kept; in memory if None.
         keyring: The keys that may come in; everybody may if None.
+        siblings: The other processes on the port, for the status page and the metrics; or None.
     """
     settings = settings or Settings()
     routes = _Routes(
@@ -83,6 +88,7 @@ def create_app(
         upstream or ScriptedUpstream(),
         store or MemoryStore(settings.store_bytes, settings.store_responses),
         keyring or Keyring((), Limits()),
+        siblings,
     )
     app = web.Application(
         middlewares=[_answers_in_json, routes.guard], client_max_size=settings.max_message_bytes
@@ -90,6 +96,7 @@ def create_app(
     app[STATISTICS] = routes.statistics
     app[WORK] = routes.work
     app[OBSERVER] = routes.observer
+    app[STATUS] = routes.status
     routes.status.add_to(app)
     for path in RESPONSES_PATHS:
         app.router.add_get(path, routes.connect, allow_head=False)
@@ -111,7 +118,12 @@ def create_app(
 
 class _Routes:
     def __init__(
-        self, settings: Settings, upstream: Upstream, store: Store, keyring: Keyring
+        self,
+        settings: Settings,
+        upstream: Upstream,
+        store: Store,
+        keyring: Keyring,
+        siblings: Siblings | None,
     ) -> None:
         self._settings = settings
         self._keyring = keyring
@@ -120,7 +132,7 @@ class _Routes:
         self._access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.statistics = Statistics()
         self.observer = Observer(lambda: upstream.models, self._access_log)
-        self.status = StatusRoutes(settings, self.observer, self.statistics, upstream)
+        self.status = StatusRoutes(settings, self.observer, self.statistics, upstream, siblings)
         self._lingering = Lingering(settings.linger, self.statistics)
         self.work = OpenWork(self._lingering)
         logs = EventLogs(settings.log_bytes, settings.store_responses)
@@ -156,11 +168,10 @@ class _Routes:
         return await handler(request)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
-        upgrade = request.headers.get("Upgrade", "").strip().lower() == "websocket"
-        if not upgrade or not self._settings.websocket:
-            return _upgrade_required(wanted=self._settings.websocket)
+        if not _wants_socket(request) or not self._settings.websocket:
+            raise _upgrade_required(wanted=self._settings.websocket)
         self._refuse_if_stopping()
-        allowance = request[CALLER].allowance
+        caller = request[CALLER]
         socket = DownstreamSocket(
             self._turns,
             self._settings,
@@ -168,10 +179,10 @@ class _Routes:
             self._lingering,
             self.observer,
             default_model=request.query.get("model"),
-            protocols=_acceptable(request.headers.get("Sec-WebSocket-Protocol", "")),
-            allowance=allowance,
+            caller=caller,
+            protocols=_acceptable(request),
         )
-        with allowance.socket(), self.work.socket(socket):
+        with caller.allowance.socket(), self.work.socket(socket):
             return await socket.serve(request)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
@@ -193,6 +204,7 @@ class _Routes:
                 "The gateway is stopping. Try again later.",
                 status=503,
                 kind="server_error",
+                code="server_shutdown",
                 headers=self._when_stopped(),
             )
 
@@ -232,12 +244,13 @@ class _Routes:
         return _json({"status": "ok"})
 
 
-def _acceptable(offered: str) -> tuple[str, ...]:
+def _acceptable(request: web.Request) -> tuple[str, ...]:
     """Choose among the subprotocols of a client; one that carries a key only if there is no other.
 
     Whatever a client offers is accepted (interop rule R2): an offer without a taker fails in
     browsers, and would be logged with the key in it.
     """
+    offered = request.headers.get("Sec-WebSocket-Protocol", "")
     protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
     without_key = tuple(name for name in protocols if not name.startswith(KEY_PROTOCOL))
     return without_key or protocols
@@ -249,15 +262,23 @@ def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) 
     )
 
 
-def _upgrade_required(*, wanted: bool) -> web.Response:
-    """Answer 426, on which the clients that can fall back to HTTP do so at once (R4)."""
+def _wants_socket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+def _upgrade_required(*, wanted: bool) -> RequestRefused:
+    """Return the 426 on which the clients that can fall back to HTTP do so at once (R4)."""
     message = (
         "GET on this path opens a WebSocket; send `Upgrade: websocket`, or POST a create."
         if wanted
         else "WebSocket is switched off here; POST a create."
     )
-    refusal = RequestRefused(message, status=426, code="upgrade_required")
-    return _json(refusal.body(), 426, {"Upgrade": "websocket"} if wanted else None)
+    return RequestRefused(
+        message,
+        status=426,
+        code="upgrade_required",
+        headers={"Upgrade": "websocket"} if wanted else None,
+    )
 
 
 @web.middleware
@@ -269,10 +290,13 @@ async def _answers_in_json(
         return await handler(request)
     except RequestRefused as refusal:
         request.app[OBSERVER].refused(refusal.status)
+        if not isinstance(refusal, TurnRefused):
+            _tell_refused(request, refusal.status, refusal.code or refusal.kind)
         return _json(refusal.body(), refusal.status, refusal.headers)
     except web.HTTPException as error:
         if error.status < web.HTTPBadRequest.status_code:
             raise
+        _tell_refused(request, error.status, "_".join(error.reason.lower().split()))
         kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
         return _json(_body_of(error), error.status, kept)
     except ConnectionError:
@@ -281,6 +305,25 @@ async def _answers_in_json(
         _log.exception("a request failed")
         failure = RequestRefused("The gateway failed.", status=500, kind="server_error")
         return _json(failure.body(), failure.status)
+
+
+def _tell_refused(request: web.Request, status: int, code: str) -> None:
+    caller = request.get(CALLER)
+    connects = _wants_socket(request) or (request.method == "GET" and _is_resource(request))
+    creates = request.method == "POST" and _is_resource(request)
+    request.app[OBSERVER].not_taken(
+        Refused(
+            wanted="connect" if connects else "create" if creates else "other",
+            status=status,
+            code=tidy_code(code),
+            owner=owner_of(request.headers),
+            key_name="" if caller is None else caller.name,
+        )
+    )
+
+
+def _is_resource(request: web.Request) -> bool:
+    return request.path in RESPONSES_PATHS
 
 
 def _body_of(error: web.HTTPException) -> Json:

@@ -15,7 +15,7 @@ from turnwire.events import encode
 from turnwire.gateway.input.items import unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from turnwire.gateway.input.items import Call
     from turnwire.gateway.input.parameters import Parameters
@@ -71,6 +71,10 @@ class Context:
             link = link.parent
 
 
+def _tell_nobody(_: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a model is asked: the chain so far, and what this turn adds.
@@ -80,14 +84,20 @@ class Prompt:
         parent: The chain before this turn, or None.
         items: What this turn adds to the input.
         encoded: The same items, encoded once.
+        owner: Whose it is; see ``owner_of``.
+        response_id: The id of the link that the turn will leave behind; empty if it leaves none.
         credential: The key that came with it, if the upstream wants that; kept nowhere else.
+        note_upstream: Called with the name of each upstream that is asked, the last one answers.
     """
 
     parameters: Parameters
     parent: Context | None
     items: Sequence[Json]
     encoded: tuple[bytes, ...]
+    owner: str = ""
+    response_id: str = ""
     credential: str | None = field(default=None, repr=False)
+    note_upstream: Callable[[str], None] = field(default=_tell_nobody, repr=False, compare=False)
 
     @property
     def item_count(self) -> int:

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 class Interruptible(Protocol):
@@ -38,13 +38,16 @@ class Interruption:
         outcome: How the model run was ended, or None if it came to its own end.
     """
 
-    __slots__ = ("_asked", "_cancelled", "_cutting", "_reading", "_task", "outcome")
+    __slots__ = (
+        "_asked", "_cancelled", "_cutting", "_pausing", "_reading", "_task", "outcome",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.outcome: Literal["steered", "cancelled"] | None = None
         self._asked = False
         self._cancelled = False
         self._reading: Interruptible | None = None  # while the next piece is waited for
+        self._pausing = False  # while the client is waited for
         self._task: asyncio.Task[Any] | None = None
         self._cutting = False
 
@@ -58,13 +61,30 @@ class Interruption:
     def cancel(self) -> None:
         """Let the turn end now."""
         self._asked = self._cancelled = True
-        if self._reading is not None and self._reading.finish is None:
+        if self._pausing or (self._reading is not None and self._reading.finish is None):
             self._cut()
 
     def _cut(self) -> None:
         if not self._cutting and self._task is not None:
             self._cutting = True
             self._task.cancel()
+
+    async def pause(self, room: Callable[[], Awaitable[None]]) -> None:
+        """Wait until the client has room for more, unless the turn is cancelled.
+
+        What a cancelled turn still says is little, and nobody may have to wait for its client.
+        """
+        if self._cancelled:
+            return
+        self._pausing, self._task = True, asyncio.current_task()
+        try:
+            await room()
+        except asyncio.CancelledError:
+            if not self._cutting or self._undo_cut():
+                raise
+            self._cutting = False
+        finally:
+            self._pausing = False
 
     async def next_of(self, pieces: AsyncIterator[Any], response: Interruptible) -> Any:
         """Return the model's next piece, or None if there is none or the turn ends here.

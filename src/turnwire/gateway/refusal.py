@@ -61,10 +61,14 @@ class RequestRefused(Exception):  # it is the outcome of a request, not a fault 
         }
 
 
-def refused_by_event(event: Json) -> RequestRefused:
+class TurnRefused(RequestRefused):
+    """What ended a turn, for a client that came over HTTP; whoever watches turns knows of it."""
+
+
+def refused_by_event(event: Json) -> TurnRefused:
     """Turn an ``error`` event back into a refusal, for a client that came over HTTP."""
     error: Json = event["error"]
-    return RequestRefused(
+    return TurnRefused(
         error["message"],
         status=event["status"],
         kind=error["type"],

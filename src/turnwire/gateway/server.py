@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiohttp import web
 
 from turnwire.errors import ConfigError
-from turnwire.gateway.app import STATISTICS, WORK, create_app
+from turnwire.gateway.app import STATISTICS, STATUS, WORK, create_app
 from turnwire.gateway.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from turnwire.gateway.access.keys import Keyring
+    from turnwire.gateway.observing.figures import Figures, Siblings
     from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.store import Store
     from turnwire.gateway.upstreams import Upstream
@@ -43,6 +44,7 @@ class Gateway:
         keyring: The keys that may come in; everybody may if None.
         ssl_context: Speaks TLS with it; see ``turnwire.gateway.access.tls.server_context``.
         reuse_port: True lets other processes bind the same port, and share what comes.
+        siblings: These other processes, so that metrics and status page are of all; or None.
     """
 
     def __init__(
@@ -56,11 +58,14 @@ class Gateway:
         keyring: Keyring | None = None,
         ssl_context: ssl.SSLContext | None = None,
         reuse_port: bool = False,
+        siblings: Siblings | None = None,
     ) -> None:
         if settings is not None and (host is not None or port is not None):
             raise ConfigError("give `host` and `port` inside `settings`, or no `settings`")
         self._settings = settings or Settings(host=host or "127.0.0.1", port=port or 0)
-        self._app = create_app(self._settings, upstream=upstream, store=store, keyring=keyring)
+        self._app = create_app(
+            self._settings, upstream=upstream, store=store, keyring=keyring, siblings=siblings
+        )
         self._ssl_context = ssl_context
         self._reuse_port = reuse_port
         self._runner: web.AppRunner | None = None
@@ -136,6 +141,10 @@ class Gateway:
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
         return self._app[STATISTICS].copy()
+
+    def figures(self, *, bars: bool) -> Figures:
+        """Return what operators are shown of this process, its turns among them if wanted."""
+        return self._app[STATUS].figures(bars=bars)
 
 
 def url_of(host: str, port: int, *, tls: bool = False) -> str:

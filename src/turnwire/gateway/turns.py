@@ -77,7 +77,7 @@ class Turns:
         self._clock = clock
 
     def can_steer(self, request: Json) -> bool:
-        """Say whether the turn of a create can be interrupted between two items."""
+        """Say whether the turn of a create can be interrupted between two items now."""
         by_model: Callable[[str], bool] | None = getattr(self._upstream, "steers_model", None)
         if by_model is not None:
             return by_model(str(request.get("model", "")))
@@ -180,7 +180,12 @@ class Turns:
         run = self._warm_up if parameters.warm_up else self._run_model
         started = False
         try:
-            asked = replace(prompt, credential=credential)  # in no other place
+            asked = replace(
+                prompt,
+                response_id=response["id"],
+                credential=credential,  # in no other place
+                note_upstream=watch.at_upstream if watch is not None else prompt.note_upstream,
+            )
             async with aclosing(run(asked, responder, interruption, meter)) as model_events:
                 async for event in model_events:
                     started = True
@@ -267,6 +272,7 @@ class Turns:
             parent=parent,
             items=items,
             encoded=tuple(encode(item) for item in items),
+            owner=owner,
         )
 
     async def _warm_up(

@@ -15,6 +15,7 @@ import pytest
 from turnwire.errors import ConfigError
 from turnwire.gateway import Settings
 from turnwire.gateway.config.building import build, build_store, build_upstream
+from turnwire.gateway.config.readable import unreadable_in
 from turnwire.gateway.config.reading import Mistake, read_config
 from turnwire.gateway.config.rules import mistakes_in, notes_on
 from turnwire.gateway.config.schema import TABLES, fields_of, meanings, schema
@@ -280,7 +281,7 @@ def test_a_configuration_that_is_in_order_has_no_mistakes() -> None:
             Config(server=Settings(host=""), key=(ALICE,), tls=Tls(cert="c", key="k")),
             [],
         ),
-        (Config(workers=2), ["each worker has a memory of its own", "one worker that answers"]),
+        (Config(workers=2), ["each worker has a memory of its own"]),
         (
             Config(
                 workers=2,
@@ -291,7 +292,7 @@ def test_a_configuration_that_is_in_order_has_no_mistakes() -> None:
         ),
         (
             Config(upstream=(UpstreamConfig(name="far", kind="websocket", url="http://h"),)),
-            ["turns at far cannot be steered"],
+            ["turns at upstream far cannot be steered"],
         ),
         (
             Config(
@@ -299,7 +300,7 @@ def test_a_configuration_that_is_in_order_has_no_mistakes() -> None:
                 store=StoreConfig(kind="redis", url="x"),
                 key=(msgspec.structs.replace(ALICE, limits=Limits(sockets=1)),),
             ),
-            ["counted by each of the 3 workers", "one worker that answers"],
+            [],
         ),
     ],
 )
@@ -353,6 +354,20 @@ def test_the_store_that_is_named(tmp_path: Path) -> None:
 def test_files_that_are_not_there_are_a_clear_error() -> None:
     with pytest.raises(ConfigError, match="the certificate nowhere cannot be read"):
         build(Config(tls=Tls(cert="nowhere", key="nowhere")), {})
+
+
+def test_files_that_cannot_be_read_are_named_by_their_fields(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    cert, key = str(tmp_path / "cert"), str(tmp_path / "there")
+    (mistake,) = unreadable_in(Config(tls=Tls(cert=cert, key=key)))
+    assert (mistake.field, mistake.got) == (
+        "tls.cert", f"{cert}, which cannot be read: No such file or directory",
+    )  # fmt: skip
+    none = unreadable_in(Config(tls=Tls(cert=cert, key=cert)))
+    assert [each.field for each in none] == ["tls.cert", "tls.key"]
+    (mistake,) = unreadable_in(Config(tls=Tls(cert=key, key=key)))
+    assert (mistake.field, mistake.advice) == ("tls", "check both files")
+    assert unreadable_in(Config()) == ()
 
 
 # The schema and the page

@@ -4,8 +4,20 @@ import asyncio
 
 import pytest
 
-from gateway.support import TERMINAL, Client, Endless, Json, ModelRun, Puppet, Talk, events_in, talk
-from turnwire.gateway.app import RESPONSES_PATHS
+from gateway.support import (
+    TERMINAL,
+    Client,
+    Endless,
+    Json,
+    ModelRun,
+    Puppet,
+    Talk,
+    events_in,
+    talk,
+    until,
+)
+from turnwire.gateway.app import RESPONSES_PATHS, WORK
+from turnwire.gateway.downstream.event_stream import EventStream
 from turnwire.gateway.upstreams.deltas import ArgumentsDelta, CallStarted
 
 pytestmark = pytest.mark.io
@@ -161,3 +173,47 @@ async def test_other_turns_of_the_lane_go_on() -> None:
         (await puppet.run()).finish("next")
         terminals = [await client.terminal() for _ in range(2)]
         assert [each["response"]["status"] for each in terminals] == ["cancelled", "completed"]
+
+
+async def test_nobody_waits_for_a_client_that_reads_nothing() -> None:
+    endless = Endless()
+    async with talk(endless, outbox_bytes=10_000, stall_timeout=600) as here:
+        client = await here.dial()
+        await client.create(input="x")
+        response_id = (await client.event())["response"]["id"]
+        (socket,) = here.gateway._app[WORK]._sockets
+        outbox = socket._outbox
+        write, outbox.news = outbox.news, lambda: None
+        await until(lambda: outbox._roomy is not None)
+        said = endless.said_bytes
+        async with asyncio.timeout(10):
+            status, response = await cancel(here, response_id)
+        assert (status, response["status"]) == (200, "cancelled")
+        assert (endless.stopped.is_set(), endless.said_bytes) == (True, said)
+        outbox.news = write
+        write()
+        assert (await client.terminal())["response"] == response
+
+
+async def test_nobody_waits_for_a_stream_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless, read, write = Endless(), asyncio.Event(), EventStream.write
+    waiting = asyncio.Event()
+
+    async def write_late(self: EventStream, kind: str, data: bytes) -> None:
+        if kind == "response.output_text.delta":
+            waiting.set()
+            await read.wait()
+        await write(self, kind, data)
+
+    monkeypatch.setattr(EventStream, "write", write_late)
+    async with talk(endless) as here:
+        create = {"model": "m", "input": "x", "stream": True}
+        async with here.session.post(here.gateway.base_url + "/responses", json=create) as answer:
+            first = await answer.content.readuntil(b"\n\n")
+            (created,) = events_in(first.decode())
+            await waiting.wait()
+            async with asyncio.timeout(10):
+                _, response = await cancel(here, created["response"]["id"])
+            assert (endless.stopped.is_set(), response["status"]) == (True, "cancelled")
+            read.set()
+            assert events_in(await answer.text())[-1]["response"] == response

@@ -1,8 +1,10 @@
-"""An observer whose clock the test moves, and turns that were seen."""
+"""An observer whose clock the test moves, turns that were seen, and metrics that were scraped."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from turnwire.core.serving import Place, Serving
 from turnwire.gateway.observing import Observer, SeenTurn, TurnWatch
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from turnwire.gateway.observing.access_log import AccessLog
 
 Json = dict[str, Any]
+Samples = dict[str, float]
 
 
 class Clock:
@@ -76,3 +79,15 @@ def seen(number: int, *, ended: float | None = None) -> SeenTurn:
     turn = SeenTurn(number, "json", "", received=0.0, started=0.0)
     turn.ended = ended
     return turn
+
+
+def samples(text: str) -> Samples:
+    """Return what is ours, as it is written: a name with its labels, and a number."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+            if sample.name.startswith("turnwire_"):
+                name = sample.name.removeprefix("turnwire_")
+                found[f"{name}{{{labels}}}" if labels else name] = sample.value
+    return found

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import msgspec
 import pytest
 
 from gateway.observing.seeing import COMPLETED, CREATED, DELTA, Scene, error
 from gateway.support import Puppet, talk, until
 from turnwire.errors import ConfigError
+from turnwire.gateway.access.keys import Keyring, hash_of
+from turnwire.gateway.app import WORK
+from turnwire.gateway.config.tables import Key, Limits
 from turnwire.gateway.observing.access_log import AccessLog
+from turnwire.gateway.upstreams import UpstreamFailed
 from turnwire.gateway.upstreams.deltas import UsageReport
+from turnwire.gateway.upstreams.routed import Route, RoutedUpstream
+from turnwire.gateway.upstreams.scripted import ScriptedUpstream
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from turnwire.gateway.context import Prompt
+    from turnwire.gateway.upstreams.deltas import Delta
 
 Json = dict[str, Any]
 
@@ -67,6 +78,7 @@ def test_what_a_session_writes(tmp_path: Path) -> None:
             "output_tokens": 0,
             "outcome": "error",
             "code": "invalid_value",
+            "status": 400,
         },
         socket
         | {"event": "socket_closed", "close_code": 1006, "duration_seconds": 1.25, "turns": 1},
@@ -156,3 +168,151 @@ async def test_a_post_is_a_turn_too(tmp_path: Path) -> None:
         assert (await here.post(input="Hello"))[0] == 200
     (turn,) = lines(path)
     assert (turn["transport"], turn["outcome"], "socket" in turn) == ("json", "completed", False)
+
+
+class Down:
+    """An upstream that answers nothing."""
+
+    models = ("m",)
+
+    async def generate(self, _: Prompt) -> AsyncIterator[Delta]:
+        raise UpstreamFailed("down", status=503)
+        yield
+
+
+async def upstream_in_line(path: Path, *routes: Route) -> tuple[str, str]:
+    async with talk(RoutedUpstream(routes), access_log=str(path)) as here:
+        await here.post(input="Hello")
+    (turn,) = lines(path)
+    return turn["outcome"], turn["upstream"]
+
+
+@pytest.mark.io
+async def test_a_turn_names_the_upstream_that_answered_or_was_asked_last(tmp_path: Path) -> None:
+    first = Route(name="first", upstream=Down(), retries=0)
+    second = Route(name="second", upstream=ScriptedUpstream())
+    third = Route(name="third", upstream=Down(), retries=0)
+    assert await upstream_in_line(tmp_path / "a", second, first) == ("completed", "second")
+    assert await upstream_in_line(tmp_path / "b", first, second, third) == ("completed", "second")
+    assert await upstream_in_line(tmp_path / "c", first, third) == ("error", "third")
+
+
+@pytest.mark.io
+async def test_who_it_was_is_said_with_the_name_of_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    keyring = Keyring([Key(name="build", hash=hash_of("sk-secret"))], Limits())
+    headers = {"Authorization": "Bearer sk-secret"}
+    async with talk(keyring=keyring, access_log=str(path)) as here:
+        client = await here.dial(headers=headers)
+        await client.respond(input="x")
+        await client.raw.close()
+        await until(lambda: here.gateway.statistics().sockets_open == 0)
+        url = here.gateway.base_url + "/responses"
+        for there in (url, url + "/compact"):
+            async with here.session.post(
+                there, json={"model": "m", "input": "x"}, headers=headers
+            ) as answer:
+                assert answer.status == 200
+    assert [(line["event"], line["owner"]) for line in lines(path)] == [
+        (event, "build") for event in ("socket_opened", "turn", "socket_closed", "turn", "turn")
+    ]
+    assert "secret" not in path.read_text("utf-8")
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], dict[str, str], tuple[int, str]]] = {
+    "no key": ({}, {}, (401, "invalid_api_key")),
+    "another page": ({}, {"Origin": "https://secret.example"}, (403, "access_denied")),
+    "sockets": ({"websocket": False}, {"Authorization": "Bearer k"}, (426, "upgrade_required")),
+}
+
+
+@pytest.mark.io
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_a_connect_that_is_refused_has_a_line(tmp_path: Path, case: str) -> None:
+    settings, headers, (status, code) = REFUSALS[case]
+    path = tmp_path / "access.log"
+    keyring = Keyring([Key(name="build", hash=hash_of("k"))], Limits())
+    async with talk(keyring=keyring, access_log=str(path), **settings) as here:
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await here.dial(headers=headers)
+    (line,) = lines(path)
+    assert (line["event"], line["wanted"]) == ("refused", "connect")
+    assert (line["status"], line["code"]) == (status, code)
+    assert line["owner"] == "build" if "Authorization" in headers else len(line["owner"]) == 12
+    assert "secret" not in path.read_text("utf-8")
+
+
+@pytest.mark.io
+async def test_what_is_over_a_limit_has_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    keyring = Keyring([], Limits(sockets=1, requests_per_minute=1))
+    async with talk(keyring=keyring, access_log=str(path)) as here:
+        client = await here.dial()
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await here.dial()
+        await client.respond(input="x")
+        await client.refused(input="x")
+        assert (await here.post(input="x"))[0] == 429
+        await client.raw.close()
+        await until(lambda: here.gateway.statistics().sockets_open == 0)
+    told = [
+        (line["event"], line.get("wanted") or line.get("transport"), line.get("status"))
+        for line in lines(path)
+    ]
+    assert told == [
+        ("socket_opened", None, None),
+        ("refused", "connect", 429),
+        ("turn", "websocket", None),
+        ("turn", "websocket", 429),
+        ("turn", "json", 429),
+        ("socket_closed", None, None),
+    ]
+
+
+@pytest.mark.io
+async def test_what_comes_while_the_gateway_drains_has_a_line(tmp_path: Path) -> None:
+    path, puppet = tmp_path / "access.log", Puppet()
+    async with talk(puppet, access_log=str(path)) as here:
+        client = await here.dial()
+        await client.create(input="x")
+        run = await puppet.run()
+        here.gateway._app[WORK].stop()
+        await client.create(input="secret", stream_id="secret")
+        assert (await here.post(input="x"))[0] == 503
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await here.dial()
+        run.finish()
+        await client.until("response.completed")
+        await client.closed()
+        await until(lambda: here.gateway.statistics().sockets_open == 0)
+    refused = [line for line in lines(path) if line["event"] == "refused"]
+    assert [(each["wanted"], each["status"], each["code"]) for each in refused] == [
+        ("message", 400, "websocket_connection_limit_reached"),
+        ("create", 503, "server_shutdown"),
+        ("connect", 503, "server_shutdown"),
+    ]
+    assert [each.get("socket") for each in refused] == [1, None, None]
+    assert "secret" not in path.read_text("utf-8")
+
+
+@pytest.mark.io
+async def test_messages_and_paths_that_nobody_serves_have_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    async with talk(access_log=str(path), max_message_bytes=1000) as here:
+        client = await here.dial()
+        await client.create(input="secret" * 200)
+        await client.event()
+        await client.send({"type": "secret"})
+        await client.event()
+        assert (await here.get("/v1/secret"))[0] == 404
+        assert (await here.get("/v1/responses/resp_secret"))[0] == 404
+        await client.raw.close()
+        await until(lambda: here.gateway.statistics().sockets_open == 0)
+    refused = [line for line in lines(path) if line["event"] == "refused"]
+    assert [(each["wanted"], each["status"], each["code"]) for each in refused] == [
+        ("message", 413, "message_too_large"),
+        ("message", 400, "invalid_request_error"),
+        ("other", 404, "not_found"),
+        ("other", 404, "invalid_request_error"),
+    ]
+    assert "secret" not in path.read_text("utf-8")

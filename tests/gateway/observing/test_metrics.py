@@ -6,28 +6,14 @@ import sys
 
 import pytest
 from prometheus_client import REGISTRY
-from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.observing.seeing import COMPLETED, DELTA, Scene, failed
+from gateway.observing.seeing import COMPLETED, DELTA, Samples, Scene, failed, samples
 from gateway.support import Puppet, Talk, talk, until
+from turnwire.gateway.observing.figures import alone, figures_of
 from turnwire.gateway.observing.metrics import metrics_text
 from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.observing.upstreams import UpstreamState
 from turnwire.gateway.observing.version import installed_version
-
-Samples = dict[str, float]
-
-
-def samples(text: str) -> Samples:
-    """Return what is ours, as it is written: a name with its labels, and a number."""
-    found: Samples = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
-            if sample.name.startswith("turnwire_"):
-                name = sample.name.removeprefix("turnwire_")
-                found[f"{name}{{{labels}}}" if labels else name] = sample.value
-    return found
 
 
 class Two:
@@ -38,7 +24,8 @@ class Two:
 
 
 def scraped(scene: Scene, statistics: Statistics | None = None) -> Samples:
-    text, _ = metrics_text(scene.observer, statistics or Statistics(), Two())  # type: ignore[arg-type]
+    figures = figures_of(scene.observer, statistics or Statistics(), Two(), share=0)  # type: ignore[arg-type]
+    text, _ = metrics_text(alone(figures))
     return samples(text.decode())
 
 

@@ -80,6 +80,21 @@ async def test_the_same_words_with_another_key_are_another_chain(transport: str)
         assert [len(create["input"]) for create in peer.creates] == [1, 3]
 
 
+@both
+async def test_owners_who_share_the_gateways_key_share_no_chain(transport: str) -> None:
+    options = {"transport": transport, "api_key": "sk-ours", "continues": True}
+    async with Peer(key="sk-ours") as peer, relayed(peer, **options) as talking:
+        client = await talking.dial(**bearer("a"))
+        response = await client.respond(input="x")
+        start = {"type": "message", "role": "user",
+                 "content": [{"type": "input_text", "text": "x"}]}  # fmt: skip
+        whole = [start, *response["output"], {"role": "user", "content": "y"}]
+        for key in ("b", "a"):
+            other = await talking.dial(**bearer(key))
+            await other.respond(input=whole)
+        assert [len(create["input"]) for create in peer.creates] == [1, 3, 1]
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer k\N{SNOWMAN}y"}])
 async def test_without_a_key_of_its_own_a_client_is_told_so(headers: dict[str, str]) -> None:
     async with Peer() as peer, relayed(peer, credentials="client") as talking:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from gateway.status.browser import Page, browser
 from gateway.support import Puppet, Talk, talk
+from turnwire.gateway import Gateway, Settings
 from turnwire.gateway.access.keys import hash_of
+from turnwire.gateway.observing.adding import NOTHING
+from turnwire.gateway.observing.figures import Bar, Whole
 from turnwire.gateway.observing.version import installed_version
 from turnwire.gateway.upstreams import UpstreamFailed
 from turnwire.gateway.upstreams.deltas import UsageReport
@@ -234,7 +240,7 @@ async def test_rows_and_parts_of_the_timeline(page: Page) -> None:
     async with talk() as here:
         await opened(page, here)
         turn = {
-            "id": "1", "socket": None, "lane": None, "received": 0, "started": 0,
+            "id": "1", "worker": None, "socket": None, "lane": None, "received": 0, "started": 0,
             "first_event": None, "ended": None, "outcome": None,
         }  # fmt: skip
         turns: list[dict[str, Any]] = [
@@ -256,4 +262,48 @@ async def test_rows_and_parts_of_the_timeline(page: Page) -> None:
             ["socket 10", 1],
             ["POST", 1],
             ["POST", 2],
+        ]
+
+
+class Two:
+    """A sibling that answers or does not, with turns that nobody has to run."""
+
+    number = 1
+    count = 2
+
+    def __init__(self) -> None:
+        self.answering = {1: 11, 2: 12}
+
+    async def whole(self, *, bars: bool, seconds_old: float = 0.0) -> Whole:
+        assert bars
+        assert seconds_old > 0, "pages look often: the others are not asked each time"
+        now = time.monotonic()
+        turns = tuple(
+            Bar(f"{worker}-1", worker, socket, lane, "websocket", "m", now - 3, now - 2)
+            for worker in self.answering
+            for socket, lane in ((1, 0), (1, 1), (None, None))
+        )
+        return Whole(replace(NOTHING, turns_running=len(turns), bars=turns), 2, self.answering)
+
+
+async def test_several_workers_are_one_page_and_a_silent_one_is_missed(page: Page) -> None:
+    others = Two()
+    async with (
+        Gateway(settings=Settings(port=0), siblings=others) as gateway,
+        aiohttp.ClientSession() as session,
+    ):
+        await opened(page, Talk(gateway, session))
+        await says(page, "#active", "6")
+        assert await page.texts("#version") == [f"{installed_version()} · 2 of 2 workers"]
+        assert await page.texts(".row > span") == [
+            "socket 1-1", "socket 1-1 · lane 1", "socket 2-1", "socket 2-1 · lane 1",
+            "POST", "POST",
+        ]  # fmt: skip
+        assert "worker 2, socket 1, lane 1" in await page.texts("#latest td:nth-child(2)")
+        assert await page.value("document.querySelector('#silent').checkVisibility()") is False
+        del others.answering[2]
+        await page.until("document.querySelector('#silent').checkVisibility()")
+        assert await page.texts("#silent, #active") == [
+            "1 of 2 workers do not answer: what is open and what runs there is missing here.",
+            "3",
         ]

@@ -20,9 +20,11 @@ from turnwire.gateway.config.tables import HASH_SCHEME
 from turnwire.gateway.refusal import RequestRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from turnwire.gateway.config.tables import Key, Limits
+
+    MakesAllowance = Callable[[int, Limits], Allowance]
 
 PREFIX: Final = "tw-"  # by which people, and scanners for lost secrets, know one
 _KEY_BYTES: Final = 32
@@ -61,13 +63,19 @@ class Keyring:
     Args:
         keys: As they are configured.
         limits: For keys without limits of their own; without keys, for all clients together.
+        allowance: Makes what a key may use of its place among the keys and its limits; this process
+            alone counts if None.
     """
 
-    def __init__(self, keys: Iterable[Key], limits: Limits) -> None:
+    def __init__(
+        self, keys: Iterable[Key], limits: Limits, allowance: MakesAllowance | None = None
+    ) -> None:
+        allowance = allowance or _of_one_process
         self._callers = [
-            (key.hash, Caller(key.name, Allowance(key.limits or limits))) for key in keys
+            (key.hash, Caller(key.name, allowance(place, key.limits or limits)))
+            for place, key in enumerate(keys)
         ]
-        self._anybody = Caller("", Allowance(limits))
+        self._anybody = Caller("", allowance(0, limits))
 
     @property
     def open(self) -> bool:
@@ -97,6 +105,10 @@ class Keyring:
                 "This key is not known here. Check it with whoever runs this gateway."
             )
         return found
+
+
+def _of_one_process(place: int, limits: Limits) -> Allowance:  # noqa: ARG001
+    return Allowance(limits)
 
 
 def _unauthorized(message: str) -> RequestRefused:

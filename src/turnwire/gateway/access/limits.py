@@ -62,6 +62,16 @@ class TokenBucket:
         """Take this much, even if that overdraws it."""
         self._level = self.level(now) - amount
 
+    @property
+    def full_at(self) -> float:
+        """When it will be full if nobody takes more: all there is to know of it, in one number."""
+        return self._filled + (self._capacity - self._level) / self._per_second
+
+    def fill_at(self, full_at: float, now: float) -> None:
+        """Make it the bucket that will be full then."""
+        self._level = self._capacity - max(0.0, full_at - now) * self._per_second
+        self._filled = now
+
 
 @dataclass(frozen=True, slots=True)
 class OverLimit:

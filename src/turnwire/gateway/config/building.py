@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from turnwire.core.request import Transport
+    from turnwire.gateway.access.keys import MakesAllowance
     from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.config.tables import Config, StoreConfig, UpstreamConfig
+    from turnwire.gateway.observing.figures import Siblings
     from turnwire.gateway.store import Store
     from turnwire.gateway.upstreams import Upstream
     from turnwire.gateway.upstreams.routed.routes import Route
@@ -39,7 +41,7 @@ class Parts:
     keyring: Keyring
     ssl_context: ssl.SSLContext | None
 
-    def gateway(self, *, reuse_port: bool = False) -> Gateway:
+    def gateway(self, *, reuse_port: bool = False, siblings: Siblings | None = None) -> Gateway:
         """Return the gateway, to be entered once."""
         return Gateway(
             settings=self.settings,
@@ -48,15 +50,19 @@ class Parts:
             keyring=self.keyring,
             ssl_context=self.ssl_context,
             reuse_port=reuse_port,
+            siblings=siblings,
         )
 
 
-def build(config: Config, environment: Mapping[str, str]) -> Parts:
+def build(
+    config: Config, environment: Mapping[str, str], allowance: MakesAllowance | None = None
+) -> Parts:
     """Make everything that the configuration names; nothing is opened or dialled yet.
 
     Args:
         config: One in which ``mistakes_in`` finds nothing.
         environment: Where the secrets are.
+        allowance: See :class:`Keyring`.
 
     Raises:
         ConfigError: A file, an address or a package is not as it should be.
@@ -66,7 +72,7 @@ def build(config: Config, environment: Mapping[str, str]) -> Parts:
         settings=settings,
         upstream=build_upstream(config.upstream, environment),
         store=build_store(config.store, settings, environment),
-        keyring=Keyring(config.key, config.limits),
+        keyring=Keyring(config.key, config.limits, allowance),
         ssl_context=None if tls is None else server_context(tls.cert, tls.key),
     )
 

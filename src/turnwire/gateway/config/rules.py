@@ -6,21 +6,19 @@ Functions of the configuration and the environment; files and addresses are look
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from turnwire.errors import ConfigError
 from turnwire.gateway.access.hosts import is_loopback
 from turnwire.gateway.config.reading import Mistake
-from turnwire.gateway.config.tables import STORE_URL_VARIABLE, Limits
+from turnwire.gateway.config.tables import STORE_URL_VARIABLE
 from turnwire.gateway.status.guard import check_status_settings
+from turnwire.gateway.upstreams.address import SCHEMES, address_of, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from turnwire.gateway.config.tables import Config, UpstreamConfig
-
-_SCHEMES: Final = ("http", "https", "ws", "wss")
 
 
 def mistakes_in(config: Config, environment: Mapping[str, str]) -> tuple[Mistake, ...]:
@@ -82,16 +80,12 @@ def _wrong_with(upstream: UpstreamConfig) -> tuple[str, str] | None:
     url = upstream.url.strip()
     if not url:
         return "nothing", "write the upstream's base URL"
-    if not url.lower().startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
+    if not url.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
         return "an address without http:// or https://", "write http:// or https:// before it"
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an address, a port that is no number or too high
-        parts, usable = None, False
-    if parts is None or not usable:
+    address = address_of(url)
+    if address is None:
         return "an address with a host or a port that is none", "correct it"
-    if parts.query and upstream.kind == "auto":
+    if address.query and upstream.kind == "auto":
         return (
             "an address with a query",
             "leave the query out, or name the upstream's `kind`, which cannot be found out then",
@@ -162,24 +156,11 @@ def _notes(config: Config) -> Iterable[str]:
     for upstream in config.upstream:
         if upstream.kind == "websocket":
             yield (
-                f"turns at {upstream.name} cannot be steered: over WebSocket a server goes on with"
-                " what was left"
+                f"turns at {called(upstream.name)} cannot be steered: over WebSocket a server goes"
+                " on with what was left"
             )
-    if config.workers > 1:
-        if config.store.kind == "memory":
-            yield (
-                "each worker has a memory of its own: stored responses are found by chance only;"
-                " use a store of kind sqlite or redis"
-            )
-        if _limits_anything(config):
-            yield f"limits are counted by each of the {config.workers} workers on its own"
-        if server.status != "off":
-            yield "the metrics and the status page are those of the one worker that answers"
-
-
-def _limits_anything(config: Config) -> bool:
-    return any(limits not in (None, Limits()) for limits in (config.limits, *_own_limits(config)))
-
-
-def _own_limits(config: Config) -> Iterable[Limits | None]:
-    return (key.limits for key in config.key)
+    if config.workers > 1 and config.store.kind == "memory":
+        yield (
+            "each worker has a memory of its own: stored responses are found by chance only;"
+            " use a store of kind sqlite or redis"
+        )

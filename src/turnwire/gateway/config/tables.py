@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from turnwire.gateway.config.settings import Settings
+from turnwire.gateway.upstreams.address import UNNAMED
 from turnwire.gateway.upstreams.chat.options import ChatOptions
 
 # Overrides `[store] url`, which may hold a password.
@@ -31,7 +32,7 @@ _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one key may use; what is left out is not limited.
 
-    Each worker process counts on its own.
+    All worker processes count together.
 
     Attributes:
         sockets: Open sockets.
@@ -149,7 +150,7 @@ class UpstreamConfig(_AddressHidden, frozen=True, kw_only=True, forbid_unknown_f
         responses: What differs between servers of the kinds `responses` and `websocket`.
     """
 
-    name: _Name = "upstream"
+    name: _Name = UNNAMED
     kind: UpstreamKind = "auto"
     url: str = ""
     models: tuple[str, ...] = ("*",)

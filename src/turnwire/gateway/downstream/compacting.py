@@ -69,12 +69,13 @@ class Compacting:
         return web.Response(body=body, content_type="application/json")
 
     async def _run(self, request: web.Request, create: Json, log: EventLog) -> Json:
+        caller = request[CALLER]
         events = self._turns.events(
             create,
             log,
             default_model=request.query.get("model"),
-            watch=self._observer.posted(log.owner, streamed=False),
-            allowance=request[CALLER].allowance,
+            watch=self._observer.posted(log.owner, streamed=False, key_name=caller.name),
+            allowance=caller.allowance,
             credential=key_of(request.headers),
         )
         event: Json = {}

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from turnwire.gateway.downstream.lingering import Lingering
-    from turnwire.gateway.downstream.websocket import DownstreamSocket
-
 
 _LAST_WORDS: Final = 1.0  # seconds
+
+
+class OpenSocket(Protocol):
+    """A client's socket, whatever is spoken on it."""
+
+    def drain(self) -> None:
+        """Begin nothing new; close when what runs has ended."""
+        ...
+
+    def give_up(self) -> None:
+        """End everything and close at once."""
+        ...
 
 
 class OpenWork:
@@ -28,14 +38,14 @@ class OpenWork:
 
     def __init__(self, lingering: Lingering) -> None:
         self._lingering = lingering
-        self._sockets: set[DownstreamSocket] = set()
+        self._sockets: set[OpenSocket] = set()
         self._requests = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.stopping = False
 
     @contextmanager
-    def socket(self, socket: DownstreamSocket) -> Generator[None]:
+    def socket(self, socket: OpenSocket) -> Generator[None]:
         """Count a socket while it is open."""
         self._sockets.add(socket)
         try:

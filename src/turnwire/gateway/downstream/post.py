@@ -17,8 +17,9 @@ from turnwire.gateway.access.keys import CALLER
 from turnwire.gateway.access.owner import key_of, owner_of
 from turnwire.gateway.downstream.event_stream import event_stream, flat_error
 from turnwire.gateway.downstream.running import RunningTurn
+from turnwire.gateway.interruption import Interruption
 from turnwire.gateway.json_shapes import UNREADABLE, Json, is_object
-from turnwire.gateway.refusal import RequestRefused, refused_by_event
+from turnwire.gateway.refusal import RequestRefused, TurnRefused, refused_by_event
 from turnwire.gateway.store.event_log import TERMINAL_TYPES, EventLog
 
 if TYPE_CHECKING:
@@ -95,35 +96,41 @@ class PostedTurn:
     async def _run(self, request: web.Request, create: Json) -> AsyncGenerator[Json]:
         """Run the turn in a task of its own, which may outlive the request, and yield its events.
 
-        It is at most one event ahead of its reader.
+        It is at most one event ahead of its reader, unless it is cancelled.
         """
-        log = EventLog(owner_of(request.headers))
-        watch = self._observer.posted(log.owner, streamed=create.get("stream") is True)
-        queue: asyncio.Queue[Json] = asyncio.Queue(1)
+        log, caller = EventLog(owner_of(request.headers)), request[CALLER]
+        streamed = create.get("stream") is True
+        watch = self._observer.posted(log.owner, streamed=streamed, key_name=caller.name)
+        queue, interruption = asyncio.Queue[Json](), Interruption()
         turn = RunningTurn(
             self._turns.events(
                 create,
                 log,
                 default_model=request.query.get("model"),
                 watch=watch,
-                allowance=request[CALLER].allowance,
+                allowance=caller.allowance,
+                interruption=interruption,
                 credential=key_of(request.headers),
             ),
             log,
-            queue.put,
+            queue.put_nowait,
+            queue.join,
             # Without the events nobody knows the id by which to fetch it.
-            lingering=self._lingering if create.get("stream") is True else None,
+            lingering=self._lingering if streamed else None,
             name="posted turn",
+            interruption=interruption,
         )
         try:
             event: Json = {"type": ""}
             while event["type"] not in TERMINAL_TYPES:
                 event = await queue.get()
+                queue.task_done()
                 yield event
         finally:
             ends = turn.leave()
-            if not queue.empty():
-                queue.get_nowait()  # so that the turn does not wait for room for ever
+            while not queue.empty():
+                queue.get_nowait()
+                queue.task_done()  # so that the turn does not wait for room for ever
             if ends:
                 await asyncio.wait([turn.task])
 
@@ -136,9 +143,7 @@ class PostedTurn:
         response: Json = event["response"]
         if response["status"] == "failed":
             error = response["error"]
-            raise RequestRefused(
-                error["message"], status=500, kind="server_error", code=error["code"]
-            )
+            raise TurnRefused(error["message"], status=500, kind="server_error", code=error["code"])
         body = encode(response)
         self._statistics.bytes_out += len(body)
         return web.Response(body=body, content_type="application/json")

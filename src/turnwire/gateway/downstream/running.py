@@ -26,9 +26,10 @@ class RunningTurn:
     Args:
         events: What the turn yields.
         log: What others can fetch of it.
-        show: Takes an event, and waits until there is room for the next one.
+        show: Takes an event.
+        room: Waits until the client has room for the next one.
         lingering: Where the turn goes when its client does; None stops it then.
-        interruption: Ends it early; None if nobody may.
+        interruption: Ends it early.
 
     Attributes:
         task: Ends with the turn.
@@ -39,15 +40,17 @@ class RunningTurn:
         self,
         events: AsyncGenerator[Json],
         log: EventLog,
-        show: Callable[[Json], Awaitable[None]],
+        show: Callable[[Json], None],
+        room: Callable[[], Awaitable[None]],
         *,
         lingering: Lingering | None,
         name: str,
-        interruption: Interruption | None = None,
+        interruption: Interruption,
     ) -> None:
         self._events = events
         self._event_log = log
         self._show = show
+        self._room = room
         self._lingering = lingering
         self._interruption = interruption
         self.attended = True
@@ -55,8 +58,7 @@ class RunningTurn:
 
     def steer(self) -> None:
         """Let the turn end at its next boundary, as ``steered``."""
-        if self._interruption is not None:
-            self._interruption.steer()
+        self._interruption.steer()
 
     def skip_number(self) -> None:
         """Leave out a number of the turn's events: the client has seen something else with it."""
@@ -86,9 +88,10 @@ class RunningTurn:
             async with aclosing(self._events):
                 async for event in self._events:
                     if self.attended:
-                        await self._show(event)
+                        self._show(event)
+                        await self._interruption.pause(self._room)
         except Exception:  # noqa: BLE001  # the last resort: a client that waits gets an answer
             _log.exception("a turn failed")
             if self.attended:
                 failure = error_event("The gateway failed.", status=500, kind="server_error")
-                await self._show(failure)
+                self._show(failure)

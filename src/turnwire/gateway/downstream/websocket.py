@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from turnwire.core.lane import Lanes
@@ -32,12 +33,13 @@ from turnwire.gateway.downstream.outbox import Outbox
 from turnwire.gateway.downstream.running import RunningTurn
 from turnwire.gateway.downstream.socket_writer import SocketWriter
 from turnwire.gateway.interruption import Interruption
+from turnwire.gateway.observing.seen import Refused, tidy_code
 from turnwire.gateway.store.event_log import EventLog
 from turnwire.gateway.store.shelf import Shelf
 from turnwire.gateway.turns import new_id
 
 if TYPE_CHECKING:
-    from turnwire.gateway.access.limits import Allowance
+    from turnwire.gateway.access.keys import Caller
     from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.context import Context
     from turnwire.gateway.downstream.lingering import Lingering
@@ -58,7 +60,7 @@ class DownstreamSocket:
     Args:
         default_model: For creates that name no model, from the address that was dialled.
         protocols: Subprotocols to accept.
-        allowance: What the client's key may use.
+        caller: Whose key the client has, and what it may use.
     """
 
     def __init__(
@@ -70,8 +72,8 @@ class DownstreamSocket:
         observer: Observer,
         *,
         default_model: str | None,
+        caller: Caller,
         protocols: tuple[str, ...] = (),
-        allowance: Allowance | None = None,
     ) -> None:
         self._turns = turns
         self._settings = settings
@@ -79,7 +81,7 @@ class DownstreamSocket:
         self._lingering = lingering
         self._observer = observer
         self._default_model = default_model
-        self._allowance = allowance
+        self._caller = caller
         self._serving = Serving(
             active_limit=settings.active_limit,
             named_limit=settings.named_limit,
@@ -115,7 +117,8 @@ class DownstreamSocket:
         stream = await self._socket.prepare(request)
         self._statistics.sockets += 1
         self._statistics.sockets_open += 1
-        seen = self._seen = self._observer.opened(self._owner, self._serving)
+        seen = self._observer.opened(self._owner, self._serving, self._caller.name)
+        self._seen = seen
         aging = self._loop.call_later(self._settings.max_age, self._grow_old)
         writer = SocketWriter(
             self._outbox,
@@ -184,8 +187,33 @@ class DownstreamSocket:
         if len(data) > self._settings.max_message_bytes:
             self._refuse_oversize(data)
             return
+        refused = self._serving.refused.total()
         self._serving.received(data, self._loop.time(), text=text)
-        self._perform()
+        actions = self._serving.actions()
+        if self._serving.refused.total() > refused:
+            self._tell_refused(actions)
+        for action in actions:
+            self._do(action)
+
+    def _tell_refused(self, actions: list[ServingAction]) -> None:
+        """Log a message that became no turn; the answer says why."""
+        for action in actions:
+            if isinstance(action, Reply):
+                self._log_refusal(msgspec.json.decode(action.data))
+
+    def _log_refusal(self, refusal: Json) -> None:
+        assert self._seen is not None  # messages are read from an open socket
+        error: Json = refusal["error"]
+        self._observer.not_taken(
+            Refused(
+                wanted="message",
+                status=refusal["status"],
+                code=tidy_code(error.get("code") or error["type"]),
+                owner=self._owner,
+                key_name=self._caller.name,
+                socket=self._seen.number,
+            )
+        )
 
     def _refuse_oversize(self, data: bytes) -> None:
         refusal = error_event(
@@ -200,6 +228,7 @@ class DownstreamSocket:
             if lane is not None and Lanes[object]().refusal(lane) is None:
                 refusal["stream_id"] = lane
         self._serving.refused["message_too_large"] += 1
+        self._log_refusal(refusal)
         self._send(refusal)
 
     # Doing what was decided
@@ -257,7 +286,7 @@ class DownstreamSocket:
             remember=self._contexts.put,
             default_model=self._default_model,
             watch=self._observer.on_lane(self._seen, self._serving.place(turn)),
-            allowance=self._allowance,
+            allowance=self._caller.allowance,
             interruption=interruption,
             credential=self._credential,
         )
@@ -265,6 +294,7 @@ class DownstreamSocket:
             events,
             log,
             partial(self._show, turn),
+            self._outbox.room,
             lingering=self._lingering,
             name=f"turn {turn}",
             interruption=interruption,
@@ -272,7 +302,6 @@ class DownstreamSocket:
         self._running[turn] = running
         running.task.add_done_callback(lambda _: self._running.pop(turn, None))
 
-    async def _show(self, turn: int, event: Json) -> None:
+    def _show(self, turn: int, event: Json) -> None:
         self._serving.emit(turn, event, self._loop.time())
         self._perform()
-        await self._outbox.room()

@@ -1,6 +1,7 @@
-"""The access log: one JSON object a line for each turn and each socket.
+"""The access log: one JSON object a line for each turn, each socket, and whatever was refused.
 
-Times, sizes and outcomes; no content, no header, no key, no name that a client made up.
+Times, sizes and outcomes; no content, no header, no key, no name that a client made up.  Who it was
+is said with the name that the configuration gives the key, or else with a fingerprint of the key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from turnwire.gateway.json_shapes import Json
-    from turnwire.gateway.observing.seen import SeenSocket, SeenTurn
+    from turnwire.gateway.observing.seen import Refused, SeenSocket, SeenTurn
 
 STDERR: Final = "-"
 _FINGERPRINT: Final = 12  # digits of the owner's hash: enough to tell keys apart
@@ -46,13 +47,13 @@ class AccessLog:
 
     def opened(self, socket: SeenSocket) -> None:
         """Write that a socket was opened."""
-        self._write("socket_opened", socket.owner, {"socket": socket.number})
+        self._write("socket_opened", socket, {"socket": socket.number})
 
     def closed(self, socket: SeenSocket, code: int, now: float) -> None:
         """Write that a socket was closed; ``now`` is of the clock that the socket was seen by."""
         self._write(
             "socket_closed",
-            socket.owner,
+            socket,
             {
                 "socket": socket.number,
                 "close_code": code,
@@ -63,18 +64,27 @@ class AccessLog:
 
     def turn(self, turn: SeenTurn) -> None:
         """Write how a turn went that has ended."""
-        self._write("turn", turn.owner, turn_fields(turn))
+        self._write("turn", turn, turn_fields(turn))
+
+    def refused(self, refused: Refused) -> None:
+        """Write what was refused before it became a socket or a turn."""
+        socket: Json = {} if refused.socket is None else {"socket": refused.socket}
+        self._write(
+            "refused",
+            refused,
+            {**socket, "wanted": refused.wanted, "status": refused.status, "code": refused.code},
+        )
 
     def close(self) -> None:
         """Close the file."""
         self._out.close()
 
-    def _write(self, event: str, owner: str, details: Json) -> None:
+    def _write(self, event: str, whose: SeenSocket | SeenTurn | Refused, details: Json) -> None:
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         line: Json = {
             "time": now.replace("+00:00", "Z"),
             "event": event,
-            "owner": owner[:_FINGERPRINT],
+            "owner": whose.key_name or whose.owner[:_FINGERPRINT],
         }
         text = encode(line | details).decode()
         # Not through a logger: nobody else's configuration decides what is in this file.
@@ -101,6 +111,7 @@ def turn_fields(turn: SeenTurn) -> Json:
         "socket": turn.socket,
         "named_lane": bool(turn.lane) if turn.lane is not None else None,
         "model": turn.model,
+        "upstream": turn.upstream,
         "chain": turn.chain,
         "queued_seconds": round(turn.started - turn.received, 6),
         "first_event_seconds": (
@@ -116,5 +127,6 @@ def turn_fields(turn: SeenTurn) -> Json:
         "estimated_tokens": turn.estimated_tokens or None,
         "outcome": turn.outcome,
         "code": turn.code,
+        "status": turn.status,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Every metric by name, read from the counters when somebody asks.
+"""Every metric by name, of the gateway's figures when somebody asks.
 
 Nothing is counted twice, and no label comes from a client.  Names carry their unit; what writes
 them down adds ``turnwire_`` before, and ``_total`` behind counters.
@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from turnwire.gateway.observing.upstreams import upstream_states
+from turnwire.gateway.observing.tally import DURATION_BOUNDS, FIRST_EVENT_BOUNDS
 from turnwire.gateway.observing.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from turnwire.gateway.observing.observer import Observer
-    from turnwire.gateway.observing.statistics import Statistics
-    from turnwire.gateway.observing.tally import Distribution
-    from turnwire.gateway.upstreams import Upstream
+    from turnwire.gateway.observing.figures import Figures, Spread, Whole
 
 Values = dict[tuple[str, ...], float]
 
@@ -57,35 +54,41 @@ class Histogram:
 Family = Counts | Gauge | Histogram
 
 
-def families(observer: Observer, statistics: Statistics, upstream: Upstream) -> Iterator[Family]:
+def families(whole: Whole) -> Iterator[Family]:
     """Yield every metric as it is now."""
+    figures = whole.figures
     yield Gauge(
         "info", "Which gateway this is; always 1.", ("version",), {(installed_version(),): 1}
     )
-    yield from _turns(observer)
-    yield from _model_runs(statistics)
-    yield from _sockets(observer, statistics)
-    yield from _volumes(observer, statistics)
-    yield from _upstreams(upstream, statistics)
+    if whole.workers > 1:
+        yield _now("workers", "Processes that share the port.", whole.workers)
+        yield _now(
+            "workers_answering", "Those whose sockets and turns are in here.", len(whole.answering)
+        )
+    yield from _turns(figures)
+    yield from _model_runs(figures)
+    yield from _sockets(figures)
+    yield from _volumes(figures)
+    yield from _upstreams(figures)
 
 
-def _turns(observer: Observer) -> Iterator[Family]:
-    tally = observer.tally
-    waiting = sum(socket.serving.waiting for socket in observer.sockets.values())
-    turns: Values = {labels: float(count) for labels, count in tally.turns.items()}
-    chains = {result: tally.chains[result] for result in ("hit", "miss")}
+def _turns(figures: Figures) -> Iterator[Family]:
+    turns: Values = {labels: float(count) for labels, count in figures.turns.items()}
+    chains = {result: figures.chains.get(result, 0) for result in ("hit", "miss")}
     yield Counts("turns", "Turns that ended.", ("outcome", "transport"), turns)
-    yield _now("turns_active", "Turns that run.", observer.timeline.running)
-    yield _now("turns_waiting", "Turns that wait for their lane.", waiting)
+    yield _now("turns_active", "Turns that run.", figures.turns_running)
+    yield _now("turns_waiting", "Turns that wait for their lane.", figures.turns_waiting)
     yield _histogram(
         "time_to_first_event_seconds",
         "From the create to the first output, the wait for a lane included.",
-        tally.first_event,
+        figures.first_event,
+        FIRST_EVENT_BOUNDS,
     )
     yield _histogram(
         "turn_duration_seconds",
         "From the create to the end, the wait for a lane included.",
-        tally.duration,
+        figures.duration,
+        DURATION_BOUNDS,
     )
     yield _by_kind(
         "chain_lookups",
@@ -93,19 +96,20 @@ def _turns(observer: Observer) -> Iterator[Family]:
         "result",
         chains,
     )
-    yield _by_kind("errors", "Errors that ended turns.", "code", tally.errors)
+    yield _by_kind("errors", "Errors that ended turns.", "code", figures.errors)
     yield _by_kind(
         "refused_messages",
         "Messages on sockets that were refused before they became turns.",
         "code",
-        observer.refused_messages(),
+        figures.messages,
     )
     yield _by_kind(
-        "refused_requests", "Requests over HTTP that were refused.", "status", tally.refusals
+        "refused_requests", "Requests over HTTP that were refused.", "status", figures.refusals
     )
 
 
-def _model_runs(statistics: Statistics) -> Iterator[Family]:
+def _model_runs(figures: Figures) -> Iterator[Family]:
+    statistics = figures.statistics
     yield _count(
         "model_runs_started", "Model runs that an upstream was asked for.", statistics.model_runs
     )
@@ -117,32 +121,33 @@ def _model_runs(statistics: Statistics) -> Iterator[Family]:
     yield _now("model_runs_active", "Those that run.", statistics.model_runs_active)
 
 
-def _sockets(observer: Observer, statistics: Statistics) -> Iterator[Family]:
-    lanes = sum(socket.serving.lanes for socket in observer.sockets.values())
-    yield _count("sockets_opened", "Sockets that were opened.", statistics.sockets)
-    yield _by_kind("sockets_closed", "Sockets that were closed.", "code", observer.tally.closed)
-    yield _now("sockets_open", "Sockets that are open.", len(observer.sockets))
-    yield _now("lanes", "Lanes of the open sockets: default ones and those used by name.", lanes)
+def _sockets(figures: Figures) -> Iterator[Family]:
+    yield _count("sockets_opened", "Sockets that were opened.", figures.statistics.sockets)
+    yield _by_kind("sockets_closed", "Sockets that were closed.", "code", figures.closed)
+    yield _now("sockets_open", "Sockets that are open.", figures.sockets_open)
+    yield _now(
+        "lanes", "Lanes of the open sockets: default ones and those used by name.", figures.lanes
+    )
 
 
-def _volumes(observer: Observer, statistics: Statistics) -> Iterator[Family]:
-    tally = observer.tally
-    tokens = {kind: tally.tokens[kind] for kind in ("input", "cached", "output", "reasoning")}
+def _volumes(figures: Figures) -> Iterator[Family]:
+    kinds = ("input", "cached", "output", "reasoning")
     yield _by_kind(
         "tokens",
         "Tokens as upstreams count them; cached ones are part of input, reasoning ones of output.",
         "kind",
-        tokens,
+        {kind: figures.tokens.get(kind, 0) for kind in kinds},
     )
+    statistics = figures.statistics
     yield _count("received_bytes", "Messages and bodies from clients.", statistics.bytes_in)
     yield _count("sent_bytes", "Messages and bodies to clients.", statistics.bytes_out)
     yield _count(
-        "saved_bytes", "Chains that clients did not have to send again.", tally.bytes_saved
+        "saved_bytes", "Chains that clients did not have to send again.", figures.bytes_saved
     )
 
 
-def _upstreams(upstream: Upstream, statistics: Statistics) -> Iterator[Family]:
-    states = upstream_states(upstream, statistics.model_runs_active)
+def _upstreams(figures: Figures) -> Iterator[Family]:
+    states = figures.upstreams
     for name, text, values in (
         ("up", "1 if turns go to this model server.", [float(state.up) for state in states]),
         ("turns_active", "Turns that run there.", [state.active for state in states]),
@@ -166,7 +171,6 @@ def _by_kind(name: str, text: str, label: str, counts: Mapping[str, int]) -> Cou
     return Counts(name, text, (label,), {(kind,): float(count) for kind, count in counts.items()})
 
 
-def _histogram(name: str, text: str, seen: Distribution) -> Histogram:
-    bounds = (*seen.bounds, float("inf"))
-    buckets = tuple(zip(bounds, accumulate(seen.counts), strict=True))
+def _histogram(name: str, text: str, seen: Spread, bounds: tuple[float, ...]) -> Histogram:
+    buckets = tuple(zip((*bounds, float("inf")), accumulate(seen.counts), strict=True))
     return Histogram(name, text, buckets, seen.total)

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from turnwire.gateway.context import Prompt
     from turnwire.gateway.json_shapes import Json
     from turnwire.gateway.observing.access_log import AccessLog
-    from turnwire.gateway.observing.seen import Transport
+    from turnwire.gateway.observing.seen import Refused, Transport
 
 
 class Observer:
     """Sees the gateway work.
 
     Args:
-        models: Returns the names that the gateway lists; others are not repeated.
+        models: Returns the names that the gateway lists; others are not repeated.  Asked when a
+            turn names one that was not among them.
         access_log: Gets a line for each turn and socket, or None.
         clock: Returns seconds that never go back.
 
@@ -44,6 +45,7 @@ class Observer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
+        self._known: frozenset[str] = frozenset()
         self._access_log = access_log
         self.clock = clock
         self.started = clock()
@@ -55,10 +57,10 @@ class Observer:
 
     # Sockets
 
-    def opened(self, owner: str, serving: Serving) -> SeenSocket:
+    def opened(self, owner: str, serving: Serving, key_name: str = "") -> SeenSocket:
         """Take a socket that was opened; ``closed`` must follow."""
         self._sockets += 1
-        socket = SeenSocket(self._sockets, owner, self.clock(), serving)
+        socket = SeenSocket(self._sockets, owner, self.clock(), serving, key_name=key_name)
         self.sockets[socket.number] = socket
         self.timeline.changed()
         if self._access_log is not None:
@@ -86,19 +88,29 @@ class Observer:
         self.tally.refusals[str(status)] += 1
         self.timeline.changed()
 
+    def not_taken(self, refused: Refused) -> None:
+        """Take what was refused before it became a socket or a turn."""
+        if self._access_log is not None:
+            self._access_log.refused(refused)
+
     # Turns
 
-    def posted(self, owner: str, *, streamed: bool) -> TurnWatch:
+    def posted(self, owner: str, *, streamed: bool, key_name: str = "") -> TurnWatch:
         """Return the watch of a turn that came by POST."""
-        return self._watch("sse" if streamed else "json", owner, None, None)
+        return self._watch("sse" if streamed else "json", owner, key_name, None, None)
 
     def on_lane(self, socket: SeenSocket, place: Place) -> TurnWatch:
         """Return the watch of a turn whose lane is free now."""
         socket.turns += 1
-        return self._watch("websocket", socket.owner, socket, place)
+        return self._watch("websocket", socket.owner, socket.key_name, socket, place)
 
     def _watch(
-        self, transport: Transport, owner: str, socket: SeenSocket | None, place: Place | None
+        self,
+        transport: Transport,
+        owner: str,
+        key_name: str,
+        socket: SeenSocket | None,
+        place: Place | None,
     ) -> TurnWatch:
         now = self.clock()
         received = now if place is None else place.received
@@ -111,12 +123,15 @@ class Observer:
             started=max(now, received),
             socket=socket.number if socket is not None else None,
             lane=place.lane if place is not None else None,
+            key_name=key_name,
         )
         return TurnWatch(self, turn)
 
     def asked(self, turn: SeenTurn, prompt: Prompt) -> None:
         """Take what the model is asked."""
-        turn.asked(prompt, self._models())
+        if prompt.parameters.model not in self._known:
+            self._known = frozenset(self._models())
+        turn.asked(prompt, self._known)
 
     def ended(self, turn: SeenTurn) -> None:
         """Take a turn's end; its outcome is in the events that were shown."""
@@ -146,6 +161,10 @@ class TurnWatch:
     def asked(self, prompt: Prompt) -> None:
         """The model is about to be asked."""
         self._observer.asked(self._turn, prompt)
+
+    def at_upstream(self, name: str) -> None:
+        """An upstream is asked that has a name; the last one is the one that answers."""
+        self._turn.upstream = name
 
     def shown(self, event: Json) -> None:
         """An event is about to be shown; most of them change nothing here."""

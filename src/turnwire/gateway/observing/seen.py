@@ -63,6 +63,9 @@ class SeenTurn:
         estimated_tokens: What it is charged, as nobody has told of its tokens; else 0.
         outcome: How it ended; ``stopped`` means that nobody wanted it any more.
         code: The error's code, or None.
+        status: The status of an ``error`` event, or None.
+        key_name: The name of the key that it came with; empty if it has none.
+        upstream: The configured name of the upstream that answered, or was asked last, or None.
     """
 
     number: int
@@ -86,6 +89,9 @@ class SeenTurn:
     estimated_tokens: int = 0
     outcome: Outcome = "stopped"
     code: str | None = None
+    status: int | None = None
+    key_name: str = ""
+    upstream: str | None = None
 
     def asked(self, prompt: Prompt, models: Collection[str]) -> None:
         """Note what the model is asked, in numbers."""
@@ -117,6 +123,7 @@ class SeenTurn:
         error: Json | None = response.get("error") or event.get("error")
         if error is not None:
             self.code = tidy_code(error.get("code") or error.get("type"))
+            self.status = event.get("status")
         if self.code == "previous_response_not_found":
             self.chain = "miss"
         usage: Json = response.get("usage") or {}
@@ -136,6 +143,7 @@ class SeenSocket:
         opened: When its upgrade was answered.
         serving: Its lanes and what waits in them.
         turns: Turns that were started on it.
+        key_name: The name of the key that it came with; empty if it has none.
     """
 
     number: int
@@ -143,3 +151,29 @@ class SeenSocket:
     opened: float
     serving: Serving
     turns: int = 0
+    key_name: str = ""
+
+
+Wanted = Literal["connect", "message", "create", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Something that was refused before it became a socket or a turn.
+
+    Attributes:
+        wanted: A socket; an answer to a message on one, mostly a create; a turn by POST; or
+            anything else of what the gateway serves.
+        status: What was answered.
+        code: Why; see ``tidy_code``.
+        owner: A fingerprint of the key, known or not; see ``owner_of``.
+        key_name: The name of the key; empty if it has none, or is not known.
+        socket: The number of the socket that it came on; None if it came over HTTP.
+    """
+
+    wanted: Wanted
+    status: int
+    code: str
+    owner: str
+    key_name: str = ""
+    socket: int | None = None

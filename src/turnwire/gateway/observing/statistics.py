@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
+
+# Those of now; all the others only grow.
+NOW: Final = ("sockets_open", "model_runs_active")
 
 
 @dataclass(slots=True)

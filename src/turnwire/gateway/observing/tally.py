@@ -89,9 +89,3 @@ class Tally:
     def close(self, code: int) -> None:
         """Count a socket that was closed."""
         self.closed[str(code) if code in _CLOSE_CODES else OTHER] += 1
-
-    @property
-    def hit_ratio(self) -> float | None:
-        """The part of continuations whose chain was found; None before the first one."""
-        wanted = self.chains["hit"] + self.chains["miss"]
-        return self.chains["hit"] / wanted if wanted else None

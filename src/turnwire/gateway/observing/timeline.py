@@ -45,14 +45,19 @@ class Timeline:
             self._ended.append(turn)
             self.revision += 1
 
-    def recent(self, now: float) -> list[SeenTurn]:
+    def recent(self, now: float, limit: int | None = None) -> list[SeenTurn]:
         """Return the turns to draw, in order of their numbers.
 
         If they are too many, those that run go before those that ended, and of these the newest.
+
+        Args:
+            now: The time.
+            limit: How many are too many, if fewer than the timeline's own limit are wanted.
         """
+        limit = self.limit if limit is None else limit
         while self._ended and _end_of(self._ended[0]) < now - self.seconds:
             self._ended.popleft()
-        some = islice(chain(self._running.values(), reversed(self._ended)), self.limit)
+        some = islice(chain(self._running.values(), reversed(self._ended)), limit)
         return sorted(some, key=lambda turn: turn.number)
 
 

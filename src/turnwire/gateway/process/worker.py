@@ -9,17 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from turnwire.errors import ConfigError
+from turnwire.gateway.access.limits_shared import LimitTable
 from turnwire.gateway.config.building import build
 from turnwire.gateway.config.tables import Config
 from turnwire.gateway.process.garbage import collect_seldom
+from turnwire.gateway.process.siblings import WorkerSiblings
 from turnwire.gateway.server import stopping_on_signals
+
+if TYPE_CHECKING:
+    from turnwire.gateway.access.limits import Allowance
+    from turnwire.gateway.config.tables import Limits
+    from turnwire.gateway.server import Gateway
 
 
 class Order(Struct, frozen=True):
@@ -29,11 +38,15 @@ class Order(Struct, frozen=True):
         config: With the port that is to be shared.
         number: Tells workers apart in the log.
         log_level: Name of the level.
+        connection: Descriptor of the socket on which figures are asked for.
+        limits: Descriptor of the file in which limits are counted.
     """
 
     config: Config
     number: int
     log_level: str
+    connection: int
+    limits: int
 
 
 class Report(Struct, frozen=True, omit_defaults=True):
@@ -59,33 +72,51 @@ def main() -> int:
     )
     try:
         with suppress(asyncio.CancelledError):
-            asyncio.run(_serve(order.config))
+            asyncio.run(_serve(order))
     except (ConfigError, ImportError) as error:
         _say(Report(failure=str(error)))
         return 1
     return 0
 
 
-async def _serve(config: Config) -> None:
+async def _serve(order: Order) -> None:
     asked = asyncio.Event()
-    gateway = build(config, os.environ).gateway(reuse_port=True)
+    gateway, siblings = _made(order)
     loop = asyncio.get_running_loop()
-    order = sys.stdin.fileno()
+    orders = sys.stdin.fileno()
 
     def left_alone() -> None:
-        loop.remove_reader(order)  # its end can be read again and again
+        loop.remove_reader(orders)  # its end can be read again and again
         asked.set()
 
-    loop.add_reader(order, left_alone)
+    loop.add_reader(orders, left_alone)
     with stopping_on_signals(asked):  # until the report is out, whatever comes meanwhile
         try:
-            async with gateway:
+            connection = socket.socket(fileno=order.connection)
+            async with siblings.connected(gateway, connection), gateway:
                 collect_seldom()
                 _say(Report(ready=True))
                 await asked.wait()
         finally:
-            loop.remove_reader(order)
+            loop.remove_reader(orders)
             _say(Report(turns=gateway.statistics().turns))
+
+
+def _made(order: Order) -> tuple[Gateway, WorkerSiblings]:
+    config = order.config
+    table = LimitTable(order.limits, rows_of(config), config.workers)
+
+    def allowance(row: int, limits: Limits) -> Allowance:
+        return table.allowance(row, order.number, limits)
+
+    siblings = WorkerSiblings(order.number, config.workers)
+    parts = build(config, os.environ, allowance)
+    return parts.gateway(reuse_port=True, siblings=siblings), siblings
+
+
+def rows_of(config: Config) -> int:
+    """Return how many keys are counted; without any, all clients are one."""
+    return max(len(config.key), 1)
 
 
 def _say(report: Report) -> None:

@@ -10,21 +10,26 @@ import asyncio
 import dataclasses
 import logging
 import signal
+import socket
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from turnwire.errors import ConfigError
+from turnwire.gateway.access.limits_shared import limit_table
+from turnwire.gateway.process.gathering import Gathering
 from turnwire.gateway.process.ports import reserved_port
-from turnwire.gateway.process.worker import Order, Report
+from turnwire.gateway.process.worker import Order, Report, rows_of
 from turnwire.gateway.server import url_of
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Generator
 
+    from turnwire.gateway.access.limits_shared import LimitTable
     from turnwire.gateway.config.tables import Config
 
 _log = logging.getLogger(__name__)
@@ -66,16 +71,31 @@ async def serve_workers(
     """
     with reserved_port(config.server.host, config.server.port) as port:
         server = dataclasses.replace(config.server, port=port)
-        workers = _Workers(msgspec.structs.replace(config, server=server), log_level)
         url = url_of(server.host, port, tls=config.tls is not None)
-        return await workers.run(lambda: on_ready(url))
+        with limit_table(rows_of(config), config.workers) as (table, file):
+            order = Order(msgspec.structs.replace(config, server=server), 0, log_level, -1, file)
+            return await _Workers(order, table).run(lambda: on_ready(url))
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A worker that runs.
+
+    Attributes:
+        listening: Takes its figures, and ends soon after it.
+    """
+
+    number: int
+    listening: asyncio.Task[None]
 
 
 class _Workers:
-    def __init__(self, config: Config, log_level: str) -> None:
-        self._config = config
-        self._log_level = log_level
-        self._running: set[Process] = set()
+    def __init__(self, order: Order, table: LimitTable) -> None:
+        self._order = order
+        self._config = order.config
+        self._table = table
+        self._gathering = Gathering(order.config.workers)
+        self._running: dict[Process, _Worker] = {}
         self._stopping = asyncio.Event()
         self._turns = 0
 
@@ -85,7 +105,7 @@ class _Workers:
                 first = await self._start_all()
                 if not self._stopping.is_set():
                     on_ready()
-                async with asyncio.TaskGroup() as group:
+                async with self._gathering.running(), asyncio.TaskGroup() as group:
                     for number, process in enumerate(first, 1):
                         group.create_task(self._keep(number, process))
             finally:
@@ -108,18 +128,23 @@ class _Workers:
         Raises:
             ConfigError: It cannot start.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *_COMMAND,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on
-        )
-        self._running.add(process)
+        ours, theirs = socket.socketpair()
+        connection = theirs.fileno()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *_COMMAND,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=(connection, self._order.limits),
+                start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on
+            )
+        listening = asyncio.create_task(self._gathering.listen(number, process.pid, ours))
+        self._running[process] = _Worker(number, listening)
         if self._stopping.is_set():
             process.terminate()
         assert process.stdin is not None  # a pipe, see above
-        order = Order(self._config, number, self._log_level)
+        order = msgspec.structs.replace(self._order, number=number, connection=connection)
         process.stdin.write(msgspec.json.encode(order) + b"\n")
         report = await _report_of(process)
         if not report.ready and not self._stopping.is_set():
@@ -149,11 +174,13 @@ class _Workers:
                 return
 
     async def _end(self, process: Process) -> None:
-        """Wait for the end of a worker, and count its turns."""
+        """Wait for the end of a worker, count its turns, and give back what it held."""
         report = await _report_of(process)
         self._turns += report.turns
         await process.wait()
-        self._running.discard(process)
+        worker = self._running.pop(process)
+        self._table.free(worker.number)
+        await worker.listening
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """The store that several gateways share: a chain that began on one goes on at any other.
 
 Each thing that is asked for is one script, so that Redis does all of it or nothing; the scripts
-are in ``lua/``.  Anything but an answer in time is :class:`StoreUnavailable`.
+are in ``lua/``.  Anything but an answer in time is :class:`StoreUnavailable`; of a Redis that has
+been silent for some time nobody waits for an answer, until it gives one to a probe.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnwire.errors import ConfigError
 from turnwire.gateway.store.known_links import KnownLinks
 from turnwire.gateway.store.link import encode_link, joined
+from turnwire.gateway.store.silence import Silence
 from turnwire.gateway.store.unavailable import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ _MORE_LINKS: Final = 1000
 _MOST_BYTES: Final = 4 * 2**20  # of one answer; its last link may go beyond
 
 _CONNECTIONS: Final = 16
+_PROBE_PAUSE: Final = 1.0  # seconds between two probes of a Redis that is silent
 
 
 class RedisStore:
@@ -51,6 +55,7 @@ class RedisStore:
         prefix: What all keys begin with, so that one Redis may serve several groups of gateways.
         cache_bytes: Chains that are kept in memory, too, so as not to be read again.
         timeout: Seconds until Redis must have answered.
+        probe_pause: Seconds between two looks at a Redis that has been silent for some time.
         clock: Returns the Unix time.
 
     Raises:
@@ -68,6 +73,7 @@ class RedisStore:
         prefix: str = "turnwire",
         cache_bytes: int = 32 * 2**20,
         timeout: float = 5.0,
+        probe_pause: float = _PROBE_PAUSE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._limit_bytes = limit_bytes
@@ -77,14 +83,22 @@ class RedisStore:
         self._timeout = timeout
         self._clock = clock
         self._known = KnownLinks(cache_bytes, limit_count)
-        self._redis, self._where, self._errors = _client(url, timeout)
+        self._redis, self._where, self._errors, self._late = _client(url, timeout)
+        self._silence = Silence()
+        self._probe_pause = probe_pause
+        self._probing: asyncio.Task[None] | None = None
         scripts = files("turnwire.gateway.store") / "lua"
         shared = (scripts / "links.lua").read_text("utf-8")
         self._scripts = {
             name: self._redis.register_script(shared + (scripts / f"{name}.lua").read_text("utf-8"))
             for name in ("get", "more", "put", "delete")
         }
-        self._silent = False
+        self._failing = False
+
+    @property
+    def available(self) -> bool:
+        """False if the last thing that was asked for got no answer."""
+        return not self._failing
 
     async def open(self) -> None:
         """Look whether Redis is there and what is in it is for us.
@@ -117,8 +131,8 @@ class RedisStore:
         Raises:
             StoreUnavailable: It does not answer now, either.
         """
-        if self._silent:
-            await self._answer(self._redis.ping())
+        if self._failing:
+            await self._answer(self._redis.ping)
 
     async def get(self, response_id: str, owner: str) -> Context | None:
         """Return the chain that ends with this response, if it is this owner's.
@@ -167,6 +181,9 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
         await self._redis.aclose()
 
     async def _read(self, found: list[bytes]) -> Context | None:
@@ -194,25 +211,50 @@ class RedisStore:
         return -1.0 if self._ttl is None else self._clock() - self._ttl
 
     async def _run(self, name: str, *arguments: str | float | bytes) -> Any:
-        return await self._answer(self._scripts[name](keys=[self._prefix], args=arguments))
+        ask = partial(self._scripts[name], keys=[self._prefix], args=arguments)
+        return await self._answer(ask)
 
-    async def _answer(self, asked: Awaitable[Any]) -> Any:
+    async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        if self._silence.is_certain:
+            raise StoreUnavailable
+        return await self._patiently(ask)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await asked
+                answer = await ask()
         except self._errors as error:
-            if not self._silent:
+            if not self._failing:
                 _log.warning("Redis at %s does not answer: %s", self._where, _told(error))
-            self._silent = True
+            self._failing = True
+            if isinstance(error, self._late) and self._silence.waited_in_vain():
+                _log.warning("Redis at %s is not asked any more until it answers", self._where)
+                if self._probing is None or self._probing.done():
+                    self._probing = asyncio.create_task(self._probe(), name="probing Redis")
             raise StoreUnavailable from error
-        if self._silent:
+        if self._failing:
             _log.warning("Redis at %s answers again", self._where)
-        self._silent = False
+        self._failing = False
+        self._silence.answered()
         return answer
 
+    async def _probe(self) -> None:
+        """Ask until there is an answer; meanwhile no turn does."""
+        while self._silence.is_certain:
+            await asyncio.sleep(self._probe_pause)
+            try:
+                await self._patiently(self._redis.ping)
+            except StoreUnavailable:
+                pass  # it was logged when it began
+            except Exception:  # noqa: BLE001  # without the probe nobody would ever ask again
+                _log.exception("Redis at %s was probed in vain", self._where)
 
-def _client(url: str, timeout: float) -> tuple[Any, str, tuple[type[Exception], ...]]:
-    """Return a client, the address that may be shown, and what it raises."""
+
+_Errors = tuple[type[Exception], ...]
+
+
+def _client(url: str, timeout: float) -> tuple[Any, str, _Errors, _Errors]:
+    """Return a client, the address that may be shown, what it raises, and when it is too late."""
     try:
         redis, library, retry, backoff = map(
             import_module, ("redis", "redis.asyncio", "redis.asyncio.retry", "redis.backoff")
@@ -241,7 +283,8 @@ def _client(url: str, timeout: float) -> tuple[Any, str, tuple[type[Exception], 
         ) from None
     known = pool.connection_kwargs
     where = known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}"
-    return library.Redis.from_pool(pool), where, (redis.RedisError, OSError)
+    errors, late = (redis.RedisError, OSError), (redis.TimeoutError, TimeoutError)
+    return library.Redis.from_pool(pool), where, errors, late
 
 
 def _told(error: Exception) -> str:

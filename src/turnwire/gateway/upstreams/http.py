@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from turnwire.errors import ConfigError
 from turnwire.gateway.upstreams import UpstreamFailed
+from turnwire.gateway.upstreams.address import address_of
 from turnwire.gateway.upstreams.failures import (
     CUT,
     NOT_LET_IN,
@@ -59,9 +59,9 @@ class HttpAnswer:
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = begun
         self._allowed = timeouts.first_output
+        self._has_spoken = False
         self._timer: asyncio.TimerHandle | None = None
         self._late = False
-        self._look()
 
     async def read(self) -> bytes:
         """Return the next bytes; none at the end.
@@ -70,35 +70,52 @@ class HttpAnswer:
             StreamCut: The end came too early.
             UpstreamFailed: With status 504, if the server was silent for too long.
         """
-        if self._waiting_since is None:
-            self._waiting_since = self._loop.time()
         try:
-            data = await self._response.content.readany()
+            # What has come already needs no timer: often that is the beginning, with the headers.
+            data = self._response.content.read_nowait() or await self._next()
         except (aiohttp.ClientError, OSError) as error:
             raise self._failure() from error
         if self._late:
             raise self._failure()
         self._waiting_since = None
-        if self._allowed is not self._timeouts.idle:
+        if not self._has_spoken:
+            self._has_spoken = True
             self._allowed = self._timeouts.idle
-            self._look()
+            self._stop_watching()
         return data
+
+    async def _next(self) -> bytes:
+        """Wait for the server."""
+        if self._waiting_since is None:
+            self._waiting_since = self._loop.time()
+        if self._timer is None:
+            self._look()
+        return await self._response.content.readany()
 
     async def finish(self) -> None:
         """Read the little that is left, so that the connection can be used again."""
+        content = self._response.content
         with suppress(TimeoutError, aiohttp.ClientError, OSError):
+            content.read_nowait()
+            if content.at_eof():
+                return  # nearly always
             async with asyncio.timeout(_TAIL_SECONDS):
-                while await self._response.content.readany():
+                while await content.readany():
                     pass
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Close the connection at once; an answer that is whole has given it back already."""
+        self._stop_watching()
+        self._response.close()
+
+    def _stop_watching(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
         """End a silence that is too long, and look again when this one could be."""
-        self.close()
+        self._stop_watching()
         if self._allowed is None:
             return
         now = self._loop.time()
@@ -134,13 +151,14 @@ class ModelServer:
         connect_timeout: float = 10.0,
         timeouts: Timeouts = _DEFAULTS,
     ) -> None:
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        address = address_of(url)
+        if address is None:
             raise ConfigError(
                 "the upstream's URL is none; give one such as http://127.0.0.1:8000/v1"
             )
-        self._url = url.rstrip("/")
+        self._url = address.geturl().rstrip("/")
         try:
-            self._proxy = proxy_from_environment(url)
+            self._proxy = proxy_from_environment(self._url)
         except UnusableProxy as error:
             raise ConfigError(str(error)) from error
         self._headers = {"Accept": "text/event-stream, application/json", **(headers or {})}
@@ -154,7 +172,6 @@ class ModelServer:
         if session is not None:
             await session.close()
 
-    @asynccontextmanager
     async def post(
         self,
         path: str,
@@ -163,8 +180,8 @@ class ModelServer:
         secrets: tuple[str, ...] = (),
         *,
         is_ours: bool = True,
-    ) -> AsyncGenerator[HttpAnswer]:
-        """Ask, and close the connection at once if the block ends before the answer does.
+    ) -> HttpAnswer:
+        """Ask; the answer must be closed.
 
         Args:
             path: Behind the base URL.
@@ -178,17 +195,10 @@ class ModelServer:
         """
         begun = asyncio.get_running_loop().time()
         response = await self._response(path, body, headers)
-        answer: HttpAnswer | None = None
-        try:
-            if response.status not in _OK:
-                raise await _refusal(response, secrets, is_ours=is_ours)
-            answer = HttpAnswer(response, self._timeouts, begun)
-            yield answer
-        finally:
-            if answer is not None:
-                answer.close()
-            # An answer that is whole has given its connection back already.
-            response.close()
+        if response.status in _OK:
+            return HttpAnswer(response, self._timeouts, begun)
+        with closing(response):
+            raise await _refusal(response, secrets, is_ours=is_ours)
 
     async def _response(
         self, path: str, body: bytes, headers: Mapping[str, str]

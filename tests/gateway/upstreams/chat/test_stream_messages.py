@@ -79,6 +79,13 @@ def test_texts_are_bounded(start: bytes) -> None:
         messages.feed(b"x" * 60)
 
 
+@pytest.mark.parametrize(("answer", "whole"), [(b"{}", True), (b"ok", False), (b"\n", False)])
+def test_an_answer_of_next_to_nothing(answer: bytes, whole: bool) -> None:  # noqa: FBT001  # given by name
+    messages = StreamMessages()
+    assert messages.feed(answer) == []
+    assert (messages.end(), messages.whole) == ([answer] if whole else [], whole)
+
+
 def test_nothing_is_nothing() -> None:
     assert read(b"") == ([], False)
     assert read() == ([], False)

@@ -14,6 +14,7 @@ from gateway.support import Puppet as AnyPuppet
 from gateway.support import TurnsInMemory, text_of, until
 from turnwire.errors import ConfigError
 from turnwire.events import decode_event, encode
+from turnwire.gateway.config.tables import UpstreamConfig
 from turnwire.gateway.context import Prompt
 from turnwire.gateway.input.parameters import read_parameters
 from turnwire.gateway.observing.upstreams import UpstreamState
@@ -630,6 +631,27 @@ async def test_turns_stay_away_from_an_upstream_that_is_down(
     )
     down = "upstream a is down (it answered with status 503): turns stay away for 5 s"
     assert [down] == [line.partition(",")[0] for line in caplog.messages if "is down" in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "logged", "told"),
+    [
+        (UpstreamConfig().name, "the upstream is down", "The upstream is down (it"),
+        ("a", "upstream a is down", "The upstream `a` is down (it"),
+    ],
+)
+async def test_one_that_has_no_name_is_not_called_by_it(
+    clock: Clock, caplog: pytest.LogCaptureFixture, name: str, logged: str, told: str
+) -> None:
+    route = Route(name=name, upstream=Scripted(broken(502, UNREACHABLE)), retries=0, health=SOON)
+    upstream = RoutedUpstream([route])
+    failures: list[str] = []
+    for _ in range(3):
+        with pytest.raises(UpstreamFailed) as raised:
+            await said(upstream)
+        failures.append(str(raised.value))
+    assert failures[2].startswith(told)
+    assert [line for line in caplog.messages if line.startswith(logged + " (")]
 
 
 @pytest.mark.parametrize(("status", "health"), [(500, "suspect"), (502, "down")])

@@ -50,8 +50,9 @@ function state(turn) {
 }
 
 function where(turn) {
-  if (turn.socket === null) return turn.transport === "sse" ? "POST, streamed" : "POST";
-  return `socket ${turn.socket}` + (turn.lane ? `, lane ${turn.lane}` : "");
+  const worker = turn.worker === null ? "" : `worker ${turn.worker}, `;
+  if (turn.socket === null) return worker + (turn.transport === "sse" ? "POST, streamed" : "POST");
+  return `${worker}socket ${turn.socket}` + (turn.lane ? `, lane ${turn.lane}` : "");
 }
 
 function describe(turn) {
@@ -60,6 +61,11 @@ function describe(turn) {
   if (first !== null) parts.push(`first output after ${seconds(first)}`);
   if (turn.ended !== null) parts.push(`took ${seconds(turn.ended - turn.received)}`);
   return parts.filter(Boolean).join(" · ");
+}
+
+function processes({ workers, process }) {
+  if (workers === null) return `process ${process}`;
+  return `${workers.answering} of ${workers.all} workers`;
 }
 
 // Showing
@@ -71,7 +77,11 @@ function write(id, text) {
 
 function showTiles(now) {
   const { sockets, turns, model_runs: runs, chains, bytes: sizes, tokens } = now;
-  write("version", `${now.version} · process ${now.process}`);
+  write("version", `${now.version} · ${processes(now)}`);
+  const silent = now.workers === null ? 0 : now.workers.all - now.workers.answering;
+  byId("silent").hidden = !silent;
+  if (silent)
+    write("silent", `${silent} of ${now.workers.all} workers do not answer: what is open and what runs there is missing here.`);
   write("sockets", whole.format(sockets.open));
   write("lanes", `${whole.format(sockets.lanes)} lanes`);
   write("active", whole.format(turns.active));

@@ -7,7 +7,8 @@ const VISIBLE = 0.05; // seconds; a shorter wait is less than a pixel
 
 function label(turn) {
   if (turn.socket === null) return "POST";
-  return turn.lane === 0 ? `socket ${turn.socket}` : `socket ${turn.socket} · lane ${turn.lane}`;
+  const socket = `socket ${turn.worker === null ? "" : `${turn.worker}-`}${turn.socket}`;
+  return turn.lane === 0 ? socket : `${socket} · lane ${turn.lane}`;
 }
 
 /** Put turns into rows in which none overlap; POSTs take the first row that is free. */
@@ -15,10 +16,10 @@ function inRows(turns) {
   const rows = new Map();
   const posts = [];
   for (const turn of turns) {
-    const { socket } = turn;
+    const { socket, worker } = turn;
     const place = socket === null ? freePlace(posts, turn) : turn.lane;
-    const key = `${socket ?? "post"}.${place}`;
-    if (!rows.has(key)) rows.set(key, { key, socket, place, label: label(turn), turns: [] });
+    const key = socket === null ? `post.${place}` : `${worker}.${socket}.${place}`;
+    if (!rows.has(key)) rows.set(key, { key, worker, socket, place, label: label(turn), turns: [] });
     rows.get(key).turns.push(turn);
   }
   return [...rows.values()].sort(inOrder);
@@ -34,6 +35,7 @@ function freePlace(ends, turn) {
 
 /** Sockets in the order in which they came, their lanes likewise, and what came by POST below. */
 function inOrder(a, b) {
+  if (a.socket !== null && b.socket !== null && a.worker !== b.worker) return a.worker - b.worker;
   if (a.socket !== b.socket) return (a.socket ?? Infinity) - (b.socket ?? Infinity);
   return a.place - b.place;
 }

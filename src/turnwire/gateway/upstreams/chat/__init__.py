@@ -5,6 +5,7 @@ What becomes of what is in docs/reference/chat-upstream.md.  Here is the little 
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, Literal
 
 from turnwire.core.sse import MessageTooLong
@@ -87,7 +88,8 @@ class ChatUpstream:
         decoder = ChatDecoder(tools, self._options, secrets)
         messages = StreamMessages()
         said = cut = False
-        async with self._server.post(_PATH, body, headers, secrets, is_ours=ours) as answer:
+        asked = await self._server.post(_PATH, body, headers, secrets, is_ours=ours)
+        with closing(asked) as answer:
             while not messages.done:
                 try:
                     data = await answer.read()

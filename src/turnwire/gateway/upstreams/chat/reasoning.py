@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 def reasoning_in(said: Said) -> str:
     """Return the reasoning of a chunk; servers that send it twice mean it once."""
     for value in (said.reasoning_content, said.reasoning, said.thinking, said.reasoning_details):
-        text = text_in(value)
-        if text:
+        if value and (text := text_in(value)):
             return text
     return ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from turnwire.core.sse import MessageTooLong
+from turnwire.core.sse import Lines
 
 _BOM: Final = b"\xef\xbb\xbf"
 _USUAL: Final = b"data: "
@@ -29,12 +29,11 @@ class StreamMessages:
     def __init__(self, limit_bytes: int = 64 * 2**20) -> None:
         self.done = False
         self.whole = False
-        self._limit_bytes = limit_bytes
-        self._at_start = True
-        self._pieces: list[bytes] = []  # of a line that has not ended
+        self._start: bytes | None = b""  # while it may be the beginning of a mark
+        self._lines = Lines(limit_bytes)
         self._data: list[bytes] = []  # lines of an event that has not ended
         self._of_error = False
-        self._size = 0
+        self._whole: list[bytes] = []  # pieces of what is no stream
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes; return the texts that they complete.
@@ -42,33 +41,35 @@ class StreamMessages:
         Raises:
             MessageTooLong: One is over the limit.
         """
-        if self._at_start:
-            data = b"".join((*self._pieces, data)).lstrip().removeprefix(_BOM)
-            self._pieces.clear()
-            self._at_start = len(data) < len(_BOM)  # which may be the beginning of one
+        if self._start is not None:
+            data = (self._start + data).lstrip().removeprefix(_BOM)
+            self._start = data if len(data) < len(_BOM) else None
             self.whole = data.startswith((b"{", b"["))
-        begins_anew = self._size == 0 and not self._of_error
+            if self._start is not None:
+                return []
+        begins_anew = not (self._lines.size_bytes or self._data or self._of_error)
         if begins_anew and data.startswith(_USUAL) and data.endswith(b"\n\n"):
             return self._take_usual(data)
-        if self.whole or self._at_start or not (b"\n" in data or b"\r" in data):
-            self._pieces.append(data)
-            self._grow(len(data))
-            return []
-        return self._take(data)
+        texts: list[bytes] = []
+        if self.whole:
+            self._whole.append(data)
+        else:
+            for line in self._lines.feed(data):
+                self._line(line, texts)
+        self._lines.check(sum(map(len, self._whole or self._data)))
+        return texts
 
     def end(self) -> list[bytes]:
         """Return the texts that only wait for their end."""
-        rest = b"".join(self._pieces)
-        self._pieces.clear()
         if self.whole:
-            return [rest]
+            return [b"".join((self._start or b"", *self._whole))]
         texts: list[bytes] = []
-        for line in (*rest.splitlines(), b""):
+        for line in (*self._lines.rest(self._start or b"").splitlines(), b""):
             self._line(line, texts)
         return texts
 
     def _take_usual(self, data: bytes) -> list[bytes]:
-        """Do what ``_take`` does, for bytes that begin and end with an event, as most do."""
+        """Take bytes that begin and end with an event, as most do."""
         texts: list[bytes] = []
         for event in data[:-2].split(b"\n\n"):
             if self.done:
@@ -79,27 +80,6 @@ class StreamMessages:
                 for line in (*event.splitlines(), b""):
                     self._line(line, texts)
         return texts
-
-    def _take(self, data: bytes) -> list[bytes]:
-        buffered = b"".join((*self._pieces, data))
-        self._pieces.clear()
-        # A line may end in CR, LF or CRLF; a CR at the very end may yet become CRLF.
-        held = b"\r" if buffered.endswith(b"\r") else b""
-        lines = buffered[: len(buffered) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *ended, tail = lines.split(b"\n")
-        texts: list[bytes] = []
-        for line in ended:
-            self._line(line, texts)
-        if tail or held:
-            self._pieces.append(tail + held)
-        self._size = sum(map(len, self._data))
-        self._grow(len(tail) + len(held))
-        return texts
-
-    def _grow(self, size_bytes: int) -> None:
-        self._size += size_bytes
-        if self._size > self._limit_bytes:
-            raise MessageTooLong(f"a message is longer than {self._limit_bytes} bytes")
 
     def _line(self, line: bytes, texts: list[bytes]) -> None:
         """Take a line, which an empty one makes an event."""

@@ -145,8 +145,11 @@ class DetectingUpstream:
 
     @property
     def steers(self) -> bool:
-        """Whether turns of the upstream that was found can be steered; not before it was."""
-        return self._upstream is not None and bool(getattr(self._upstream, "steers", True))
+        """Whether turns of the upstream that was found can be steered.
+
+        Before it was found no model runs for any turn, so that each can be left.
+        """
+        return bool(getattr(self._upstream, "steers", True))
 
     @property
     def watches_silence(self) -> bool:

@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from turnwire.gateway.json_shapes import array_or_empty, is_object, object_or_empty
+from turnwire.gateway.upstreams.address import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Kind = Literal["chat", "responses", "websocket"]
 
 _SUFFIXES: Final = ("/chat/completions", "/responses", "/models")
-_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _VERSION: Final = re.compile(r"v\d+\w*|openai")
 _LOCKED: Final = frozenset({401, 403})
 _NOT_HERE: Final = frozenset({404, 405, 410, 501})
@@ -158,14 +158,13 @@ def base_urls(url: str) -> tuple[str, ...]:
     Raises:
         ValueError: It is no address of a server.
     """
-    parts = urlsplit(url.strip())
-    if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0 or parts.query:
+    address = address_of(url)
+    if address is None or address.query:
         raise ValueError("no address of a server")
-    path = parts.path.rstrip("/")
+    path = address.path.rstrip("/")
     for suffix in _SUFFIXES:
         path = path.removesuffix(suffix)
-    server = (_SCHEMES[parts.scheme], parts.netloc)
-    given = urlunsplit((*server, path, "", ""))
+    given = address._replace(path=path, fragment="").geturl()
     if _VERSION.fullmatch(path.rpartition("/")[2]):
         return (given,)
     return (f"{given}/v1", given)

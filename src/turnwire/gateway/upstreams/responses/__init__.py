@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from turnwire.gateway.upstreams import UpstreamFailed
 from turnwire.gateway.upstreams.responses.accounts import Account, Accounts
 from turnwire.gateway.upstreams.responses.asked import AskedTurn
-from turnwire.gateway.upstreams.responses.asking import body_of, linked, unlinked
+from turnwire.gateway.upstreams.responses.asking import chain_at, linked, unlinked
 from turnwire.gateway.upstreams.responses.failing import upstream_failed
 from turnwire.gateway.upstreams.responses.options import ResponsesOptions, responses_url
 from turnwire.io.engine import Engine
@@ -98,7 +98,7 @@ class ResponsesUpstream:
         """
         key = self._key(prompt)
         with self._accounts.use(key) as account:
-            found = account.index.find(body_of(prompt)) if self._options.links else None
+            found = chain_at(account.index, prompt) if self._options.links else None
             turn: AskedTurn | None = None
             try:
                 turn = self._ask(account, found, prompt)
@@ -111,8 +111,10 @@ class ResponsesUpstream:
                 if turn is not None:
                     turn.close()
                 if found is not None:
-                    well = turn is not None and turn.ended_well
-                    (account.index.kept if well else account.index.left)(found)
+                    if turn is not None and turn.ended_well:
+                        account.index.kept(found, prompt.response_id)
+                    else:
+                        account.index.left(found)
 
     def _ask(self, account: Account, found: Found | None, prompt: Prompt) -> AskedTurn:
         options = self._options

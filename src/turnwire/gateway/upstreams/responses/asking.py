@@ -14,11 +14,11 @@ from turnwire.core.request import Deadlines, TurnRequest
 from turnwire.events import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from turnwire.core.chain_index import Found
+    from turnwire.core.chain_index import ChainIndex, Found
     from turnwire.core.request import Transport
-    from turnwire.gateway.context import Prompt
+    from turnwire.gateway.context import Context, Prompt
 
 # How the answer travels to the client, what it continues there, and what is written anew.
 _NOT_PASSED_ON: Final = frozenset(
@@ -36,22 +36,41 @@ def fields_of(prompt: Prompt) -> dict[str, Any]:
     return {"model": prompt.parameters.model, **passed_on}
 
 
-def items_of(prompt: Prompt) -> Iterator[bytes]:
-    """Yield all items of a prompt, those of the chain included, oldest first."""
-    links = [] if prompt.parent is None else [*prompt.parent.lineage()]
-    for link in reversed(links):
+def links_of(prompt: Prompt) -> Iterator[Context]:
+    """Yield the links of a prompt's chain, the newest first."""
+    return iter(()) if prompt.parent is None else prompt.parent.lineage()
+
+
+def items_of(prompt: Prompt, links: Iterable[Context]) -> Iterator[bytes]:
+    """Yield the items of some links, the newest of which comes first, and then the prompt's own."""
+    for link in reversed([*links]):
         yield from link.input
         yield from link.output
     yield from prompt.encoded
 
 
-def body_of(prompt: Prompt) -> bytes:
-    """Return the create with the whole history, the input first.
+def body_of(prompt: Prompt, links: Iterable[Context]) -> bytes:
+    """Return the create with the items of some links before its own, the input first.
 
     So a body begins like the one before it in its chain, whatever else has changed.
     """
     fields = encode(fields_of(prompt))
-    return b'{"input":[%b],%b' % (b",".join(items_of(prompt)), fields[1:])
+    return b'{"input":[%b],%b' % (b",".join(items_of(prompt, links)), fields[1:])
+
+
+def chain_at(index: ChainIndex, prompt: Prompt) -> Found | None:
+    """Find the chain at the server that a prompt continues.
+
+    Mostly the server has answered the link before, and only what is new is looked at; of what it
+    has not seen, warm-ups for instance, it is told now.  A history that came in another way is
+    known by what is in it.
+    """
+    unseen: list[Context] = []
+    for link in links_of(prompt):
+        if index.knows(link.response_id, prompt.owner):
+            return index.follow(link.response_id, body_of(prompt, unseen), prompt.owner)
+        unseen.append(link)
+    return index.find(body_of(prompt, unseen), prompt.owner)
 
 
 def linked(found: Found, transport: Transport, deadlines: Deadlines) -> TurnRequest:
@@ -71,7 +90,7 @@ def unlinked(prompt: Prompt, transport: Transport, deadlines: Deadlines) -> Turn
     """Ask a server that remembers nothing: everything is sent."""
     return TurnRequest(
         params=Params(fields_of(prompt)),
-        items=[HistoryItem(item) for item in items_of(prompt)],
+        items=[HistoryItem(item) for item in items_of(prompt, links_of(prompt))],
         transport=transport,
         unanswered="send",
         deadlines=deadlines,

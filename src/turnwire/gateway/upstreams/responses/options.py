@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from turnwire.core.request import Deadlines, Transport
 from turnwire.core.settings import PoolSettings
 from turnwire.errors import ConfigError
+from turnwire.gateway.upstreams.address import address_of
 from turnwire.io.endpoint import Endpoint
 from turnwire.io.proxy import UnusableProxy, proxy_from_environment
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Credentials = Literal["gateway", "client"]
 
 MIB: Final = 2**20
-_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +121,9 @@ def responses_url(base_url: str) -> str:
     Raises:
         ConfigError: It is no address of a server.
     """
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an address, a port that is no number
-        parts, usable = None, False
-    if parts is None or not usable:  # and it is not repeated: a password may be in it
+    address = address_of(base_url)
+    if address is None:  # and it is not repeated: a password may be in it
         raise ConfigError("the url of an upstream must look like http://127.0.0.1:8000/v1")
-    path = parts.path.rstrip("/")
+    path = address.path.rstrip("/")
     path = path if path.endswith("/responses") else f"{path}/responses"
-    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, parts.query, ""))
+    return address._replace(path=path, fragment="").geturl()

@@ -165,11 +165,15 @@ class RoutedUpstream:
             for index, branch in enumerate(branches)
         ]
         for choice, following in pairwise(choices):
-            asked = await self._asking.ask(choice, prompt)
+            asked = await self._ask(choice, prompt)
             if isinstance(asked, Asked):
                 return asked
             choice.branch.detour(describe(asked), following.branch.route.name)
-        asked = await self._asking.ask(choices[-1], prompt)
+        asked = await self._ask(choices[-1], prompt)
         if isinstance(asked, Asked):
             return asked
         raise asked
+
+    async def _ask(self, choice: Choice, prompt: Prompt) -> Asked | UpstreamFailed:
+        prompt.note_upstream(choice.branch.route.name)
+        return await self._asking.ask(choice, prompt)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from turnwire.gateway.upstreams import UpstreamFailed
+from turnwire.gateway.upstreams.address import called
 from turnwire.gateway.upstreams.failures import CUT
 from turnwire.gateway.upstreams.routed.retrying import (
     Again,
@@ -172,7 +173,7 @@ class Asking:
                     if isinstance(step, GiveUp):
                         raise
                     return failure
-                _log.info("upstream %s: %s: tried again", route.name, describe(failure))
+                _log.info("%s: %s: tried again", called(route.name), describe(failure))
                 branch.budget.take()
                 await self.sleep(step.pause)
             else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from turnwire.core.budget import Budget
 from turnwire.gateway.observing.upstreams import UpstreamState
 from turnwire.gateway.upstreams import UpstreamFailed
+from turnwire.gateway.upstreams.address import UNNAMED, called
 from turnwire.gateway.upstreams.failures import BUSY, UNAVAILABLE, UNREACHABLE
 from turnwire.gateway.upstreams.routed.gate import Gate, Refused, Standing, Visit
 from turnwire.gateway.upstreams.routed.health import OPEN, Health
@@ -138,7 +139,7 @@ class Branch:
         self._detour = why
         # That it is down was said when it went down.
         level = logging.WARNING if self._health.state in OPEN else logging.DEBUG
-        _log.log(level, "upstream %s: %s: a turn goes to %s", self.route.name, why, to)
+        _log.log(level, "%s: %s: a turn goes to %s", called(self.route.name), why, to)
 
     async def keep_listed(self, interval: float) -> None:
         """Keep the list of models up to date, and see when the upstream is back, until cancelled.
@@ -169,7 +170,7 @@ class Branch:
             else:
                 self.answered()
         except Exception:  # noqa: BLE001  # a list that cannot be read must not end the looking
-            _log.exception("upstream %s: its models could not be read", self.route.name)
+            _log.exception("%s: its models could not be read", called(self.route.name))
             if probe:  # or it would be looked at again at once, and again
                 self._failed(UpstreamFailed("Its models cannot be read."), probe)
         else:
@@ -190,7 +191,7 @@ class Branch:
 
     def _tell(self, news: str | None) -> None:
         if news is not None:
-            _log.warning("upstream %s %s", self.route.name, news)
+            _log.warning("%s %s", called(self.route.name), news)
             self._gate.tick(_now())
             self._wake()
 
@@ -216,12 +217,12 @@ class Branch:
         return visit.standing  # it has changed while nobody looked
 
     def _refusal(self, refused: Refused) -> UpstreamFailed:
-        name = self.route.name
+        name = "The upstream" if self.route.name == UNNAMED else f"The upstream `{self.route.name}`"
         return UpstreamFailed(
-            f"The upstream `{name}` {refused.reason}."
+            f"{name} {refused.reason}."
             f" Try again in {refused.retry_after:g} s, or see why it has so much to do."
             if refused.full
-            else f"The upstream `{name}` {refused.reason}. Try again in"
+            else f"{name} {refused.reason}. Try again in"
             f" {refused.retry_after:g} s; if that does not help, see whether the server runs.",
             status=429 if refused.full else 503,
             code=BUSY if refused.full else UNAVAILABLE,
