@@ -35,6 +35,7 @@ PURE = {
     "json",
     "math",
     "msgspec",
+    "pybase64",  # decodes faster, if it is there
     "operator",
     "re",
     "string",

@@ -16,8 +16,8 @@ import turnwire
 from architecture.repository import ROOT, SOURCE
 
 EXTRAS = [
-    "agents", "griffe", "httpx", "httpx2", "livekit", "openai", "prometheus_client", "pydantic",
-    "redis", "rich", "typer",
+    "agents", "griffe", "httpx", "httpx2", "livekit", "numpy", "openai", "prometheus_client",
+    "pybase64", "pydantic", "redis", "rich", "sounddevice", "soxr", "typer",
 ]  # fmt: skip
 NAMES = sorted(turnwire._HOME_OF)
 
