@@ -1,8 +1,9 @@
-"""The Python stack for OpenAI's Responses WebSocket mode.
+"""The Python stack for OpenAI's Responses WebSocket mode and Realtime.
 
 Start with :class:`AsyncClient` (or :class:`Client`, its blocking twin); :func:`connect` is one
-plain socket.  The gateway is in ``turnwire.gateway``, the test peer in ``turnwire.testing``, and
-``turnwire.httpx2`` and ``turnwire.httpx`` put other people's clients on the socket.
+plain socket.  ``turnwire.realtime`` has voice sessions, ``turnwire.audio`` what they need.  The
+gateway is in ``turnwire.gateway``, the test peers in ``turnwire.testing``, and ``turnwire.httpx2``
+and ``turnwire.httpx`` put other people's clients on the socket.
 
 Each name is imported when it is first used, so that ``import turnwire`` costs nothing.
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ConfigError,
         ConnectionLost,
         ContextTooLong,
+        DeviceError,
         DialError,
         DialTimeout,
         FirstEventTimeout,
@@ -83,6 +85,7 @@ __all__ = [
     "Connection",
     "ConnectionLost",
     "ContextTooLong",
+    "DeviceError",
     "DialError",
     "DialTimeout",
     "Event",
@@ -144,6 +147,7 @@ _HOMES = {
         "ConfigError",
         "ConnectionLost",
         "ContextTooLong",
+        "DeviceError",
         "DialError",
         "DialTimeout",
         "FirstEventTimeout",

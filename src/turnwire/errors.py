@@ -26,6 +26,7 @@
     │   ├── SteerFailed               .code: it does not count
     │   └── SteerUnknown              nobody knows whether it counts
     ├── ToolLoopLimit                 .response: `max_turns` were not enough
+    ├── DeviceError                   a microphone or a speaker
     ├── SlowConsumer                  .limit_bytes .response_id .delivery .partial
     └── QueueFull                     .limit_bytes
 
@@ -46,6 +47,7 @@ __all__ = [
     "ConfigError",
     "ConnectionLost",
     "ContextTooLong",
+    "DeviceError",
     "DialError",
     "DialTimeout",
     "FirstEventTimeout",
@@ -319,6 +321,10 @@ class ToolLoopLimit(TurnwireError):
     def __init__(self, message: str, *, response: Response) -> None:
         super().__init__(message)
         self.response = response
+
+
+class DeviceError(TurnwireError):
+    """A microphone or a speaker cannot be opened, or has stopped by itself."""
 
 
 class SlowConsumer(TurnwireError):
