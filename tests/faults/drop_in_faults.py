@@ -89,6 +89,22 @@ DROP_IN_FAULTS = (
         "chains are never forgotten, and every turn forks",
         "core",
     ),
+    Fault(
+        "chains are everybody's",
+        "chain_index.py",
+        "(known for known in reversed(self._known.values()) if known.owner == owner)\n",
+        "reversed(self._known.values())\n",
+        "one caller's turn continues another one's answer",
+        "core",
+    ),
+    Fault(
+        "what is new in a named history counts as its beginning",
+        "chain_index.py",
+        '        body = replace(body, data=b"", prefix_bytes=0)',
+        "        body = replace(body)",
+        "whoever says the same two words gets a history of somebody else's",
+        "core",
+    ),
     # The way over HTTP
     Fault(
         "a turn that is handed over is sent as well",

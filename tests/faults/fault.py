@@ -10,11 +10,13 @@ class Fault(NamedTuple):
 
     Attributes:
         name: What is wrong.
-        file: Where, below ``src/turnwire/core``.
+        file: Where, below the package.
         old: The text that is right.
         new: The text that is wrong.
         harm: What it would do to users.
-        tests: Who must see it: the property tests, or the stories and tables of the core.
+        tests: Who must see it: the property tests (``"properties"``), the stories and tables of the
+            core (``"core"``), or a file or folder below ``tests``.
+        package: Where the file is, below ``src/turnwire``.
     """
 
     name: str
@@ -22,4 +24,5 @@ class Fault(NamedTuple):
     old: str
     new: str
     harm: str
-    tests: Literal["properties", "core"] = "properties"
+    tests: str = "properties"
+    package: Literal["core", "gateway"] = "core"

@@ -7,6 +7,15 @@ from fault import Fault
 SERVING_STEER_FAULTS = (
     # What is accepted
     Fault(
+        "what a model can is asked once",
+        "serving.py",
+        "            for turn in self._turns.values():\n"
+        "                self._see_whether_steered(turn)\n",
+        "",
+        "a model that cannot be steered is, if that was found out while its turn ran",
+        "gateway/test_steered_upstreams.py",
+    ),
+    Fault(
         "a steer may name a lane",
         "steer_input.py",
         "    extra = sorted(event.keys() - _MEMBERS)\n",

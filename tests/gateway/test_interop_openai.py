@@ -1,14 +1,24 @@
 """The official `openai` package as the client of the gateway: HTTP, SSE and WebSocket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
+from openai import (
+    AsyncOpenAI,
+    BadRequestError,
+    NotFoundError,
+    OpenAI,
+    PermissionDeniedError,
+    RateLimitError,
+)
 
 from gateway.support import Json, Puppet, function, until
 from turnwire.gateway import Gateway, Settings
+from turnwire.gateway.context import Prompt
+from turnwire.gateway.upstreams import UpstreamFailed
+from turnwire.gateway.upstreams.deltas import Delta, Finished
 
 pytestmark = [pytest.mark.interop, pytest.mark.io]
 
@@ -182,6 +192,40 @@ async def test_an_unanswered_call_is_the_sdks_exception(client: AsyncOpenAI) -> 
     with pytest.raises(BadRequestError, match="No tool output found for function call") as caught:
         await client.responses.create(model="any", input="go on", previous_response_id=first.id)
     assert (caught.value.code, caught.value.param) == (None, "input")
+
+
+class Limited:
+    """An upstream that refuses every turn."""
+
+    models = ("limited",)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Delta]:
+        self.asked += 1
+        raise UpstreamFailed(
+            "Too much.",
+            status=429,
+            code="rate_limit_exceeded",
+            kind="rate_limit_error",
+            headers={"retry-after": "7"},
+        )
+        yield Finished()
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "document"])
+async def test_a_limit_of_the_upstream_is_the_sdks_exception(*, stream: bool) -> None:
+    limited = Limited()
+    async with (
+        Gateway(upstream=limited) as gateway,
+        AsyncOpenAI(api_key="none", base_url=gateway.base_url, max_retries=0) as client,
+    ):
+        with pytest.raises(RateLimitError, match=r"Too much\.") as caught:
+            await client.responses.create(model="any", input="x", stream=stream)
+    error = caught.value
+    assert (error.code, error.response.headers["retry-after"]) == ("rate_limit_exceeded", "7")
+    assert limited.asked == 1
 
 
 async def test_a_socket_that_is_lost_is_resumed_over_http() -> None:

@@ -143,7 +143,9 @@ RULES: dict[str, dict[str, tuple[str, ...]]] = {
             "test_r20_a_stream_that_is_cut_is_a_failed_response",
         ),
         "downstream/test_post": (
-            "test_r20_the_status_of_the_upstream_is_the_status_of_a_document",
+            "test_r20_a_refusal_of_the_upstream_has_its_status",
+            "test_r20_an_error_after_the_first_output_has_the_shape_of_streams",
+            "test_r20_an_error_after_a_long_silence_has_the_shape_of_streams",
         ),
         "upstreams/chat/test_upstream": (
             "test_r20_an_http_error_keeps_its_status",

@@ -129,10 +129,15 @@ class _Routes:
         self._keyring = keyring
         self._upstream = upstream
         self._store = store
-        self._access_log = AccessLog(settings.access_log) if settings.access_log else None
+        worker = siblings.number if siblings else None
+        self._access_log = (
+            AccessLog(settings.access_log, worker=worker) if settings.access_log else None
+        )
         self.statistics = Statistics()
         self.observer = Observer(lambda: upstream.models, self._access_log)
-        self.status = StatusRoutes(settings, self.observer, self.statistics, upstream, siblings)
+        self.status = StatusRoutes(
+            settings, self.observer, self.statistics, upstream, store, siblings=siblings
+        )
         self._lingering = Lingering(settings.linger, self.statistics)
         self.work = OpenWork(self._lingering)
         logs = EventLogs(settings.log_bytes, settings.store_responses)

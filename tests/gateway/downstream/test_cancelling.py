@@ -17,6 +17,7 @@ from gateway.support import (
     until,
 )
 from turnwire.gateway.app import RESPONSES_PATHS, WORK
+from turnwire.gateway.downstream import holding
 from turnwire.gateway.downstream.event_stream import EventStream
 from turnwire.gateway.upstreams.deltas import ArgumentsDelta, CallStarted
 
@@ -104,7 +105,10 @@ async def test_a_turn_that_lingers_is_cancelled() -> None:
         assert (await here.fetch(response_id))[-1]["response"] == response
 
 
-async def test_a_stream_of_events_ends_when_its_turn_is_cancelled() -> None:
+async def test_a_stream_of_events_ends_when_its_turn_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holding, "PATIENCE", 0.0)
     puppet = Puppet()
     async with talk(puppet) as here:
         create = {"model": "m", "input": "x", "stream": True}
@@ -115,6 +119,25 @@ async def test_a_stream_of_events_ends_when_its_turn_is_cancelled() -> None:
             await cancel(here, created["response"]["id"])
             events = events_in(await answer.text())
         assert events[-1]["response"]["status"] == "cancelled"
+
+
+async def test_a_stream_that_is_held_back_begins_and_ends_when_its_turn_is_cancelled() -> None:
+    puppet = Puppet()
+    async with talk(puppet) as here:
+        create = {"model": "m", "input": "x", "stream": True}
+        url = here.gateway.base_url + "/responses"
+        request = asyncio.create_task(here.session.post(url, json=create))
+        run = await puppet.run()
+        assert here.gateway.statistics().bytes_out == 0
+        await cancel(here, run.prompt.response_id)
+        async with await request as answer:
+            events = events_in(await answer.text())
+        assert [event["type"] for event in events] == [
+            "response.created",
+            "response.in_progress",
+            "response.incomplete",
+        ]
+        assert (run.stopped.is_set(), events[-1]["response"]["status"]) == (True, "cancelled")
 
 
 @pytest.mark.parametrize("path", RESPONSES_PATHS)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.support import Client, Json, ModelRun, Puppet, Talk, talk, text_of, until
 from turnwire.gateway.app import WORK
+from turnwire.gateway.downstream import holding
 from turnwire.gateway.downstream.lingering import Lingering
 from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.store.event_log import EventLog, EventLogs
@@ -223,7 +224,10 @@ async def test_a_turn_that_is_looked_at_now_and_then_runs_on() -> None:
 
 
 @pytest.mark.parametrize("how", ["gone", "reads nothing"])
-async def test_a_lost_stream_over_http_is_made_good(how: str) -> None:
+async def test_a_lost_stream_over_http_is_made_good(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(holding, "PATIENCE", 0.0)
     puppet = Puppet()
     async with talk(puppet, linger=LONG, stall_timeout=0.05) as here:
         body = {"model": "m", "input": "x", "stream": True}
@@ -247,10 +251,11 @@ async def test_a_lost_stream_over_http_is_made_good(how: str) -> None:
         answer.close()
 
 
-async def test_a_post_for_a_document_stops_since_nobody_knows_its_id() -> None:
+@pytest.mark.parametrize("stream", [True, False], ids=["stream that is held back", "document"])
+async def test_a_post_stops_as_long_as_nobody_knows_its_id(*, stream: bool) -> None:
     puppet = Puppet()
     async with talk(puppet, linger=LONG) as here:
-        request = asyncio.create_task(here.post(input="x"))
+        request = asyncio.create_task(here.post(input="x", stream=stream))
         run = await puppet.run()
         request.cancel()
         await run.stopped.wait()

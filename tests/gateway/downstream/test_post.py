@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from gateway.support import (
+    TERMINAL,
     Endless,
     Json,
     Puppet,
@@ -22,6 +23,7 @@ from gateway.support import (
 )
 from turnwire.gateway.app import RESPONSES_PATHS, WORK
 from turnwire.gateway.context import Prompt
+from turnwire.gateway.downstream import holding
 from turnwire.gateway.upstreams import UpstreamFailed
 from turnwire.gateway.upstreams.deltas import Delta, Finished
 
@@ -236,30 +238,83 @@ async def test_a_bug_in_a_turn_is_answered(
     assert caplog.text.count("a turn failed") == 2
 
 
-async def test_r20_the_status_of_the_upstream_is_the_status_of_a_document() -> None:
+BUSY = UpstreamFailed(
+    "Busy.", status=503, code="server_is_overloaded", headers={"retry-after": "7"}
+)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "document"])
+async def test_r20_a_refusal_of_the_upstream_has_its_status(*, stream: bool) -> None:
     puppet = Puppet()
     async with talk(puppet) as here:
-        request = asyncio.create_task(here.post(input="x"))
-        (await puppet.run()).fail(UpstreamFailed("Busy.", status=503, code="server_is_overloaded"))
-        status, answer = await request
-        assert (status, answer["error"]["code"]) == (503, "server_is_overloaded")
+        url, body = here.gateway.base_url + "/responses", {"model": "m", "input": "x"}
+        request = asyncio.create_task(here.session.post(url, json={**body, "stream": stream}))
+        (await puppet.run()).fail(BUSY)
+        async with await request as answer:
+            assert (answer.status, answer.content_type, answer.headers["retry-after"]) == (
+                503,
+                "application/json",
+                "7",
+            )
+            assert (await answer.json())["error"]["code"] == "server_is_overloaded"
+        assert here.gateway.statistics().turns == 1
 
 
-async def test_r20_an_error_in_a_stream_has_the_shape_of_streams() -> None:
+async def test_r20_an_error_after_the_first_output_has_the_shape_of_streams() -> None:
     puppet = Puppet()
     async with talk(puppet) as here:
         request = asyncio.create_task(streamed(here, input="x"))
-        (await puppet.run()).fail(UpstreamFailed("Busy.", status=503, code="server_is_overloaded"))
-        assert (await request)[-1] == (
-            "error",
+        run = await puppet.run()
+        run.say("word")
+        run.fail(BUSY)
+        events = await request
+        kinds = [name for name, _ in events]
+        assert kinds[:3] == [
+            "response.created",
+            "response.in_progress",
+            "response.output_item.added",
+        ]
+        assert [name for name in kinds if name in TERMINAL] == [kinds[-1]]
+
+
+async def test_r20_an_error_after_a_long_silence_has_the_shape_of_streams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holding, "PATIENCE", 0.0)
+    puppet = Puppet()
+    async with talk(puppet) as here:
+        body = {"model": "m", "input": "x", "stream": True}
+        async with here.session.post(here.gateway.base_url + "/responses", json=body) as answer:
+            begun = [await answer.content.readuntil(b"\n\n") for _ in range(2)]
+            (await puppet.run()).fail(BUSY)
+            events = events_in((b"".join(begun) + await answer.read()).decode())
+        assert answer.status == 200
+        assert [event["type"] for event in events[:2]] == [
+            "response.created",
+            "response.in_progress",
+        ]
+        assert events[2:] == [
             {
                 "type": "error",
                 "code": "server_is_overloaded",
                 "message": "Busy.",
                 "param": None,
                 "sequence_number": 2,
-            },
-        )
+            }
+        ]
+
+
+async def test_nothing_is_sent_before_the_model_says_something() -> None:
+    puppet = Puppet()
+    async with talk(puppet) as here:
+        request = asyncio.create_task(streamed(here, input="x"))
+        run = await puppet.run()
+        assert here.gateway.statistics().bytes_out == 0
+        here.gateway._app[WORK].stop()  # what is held back is finished, too
+        run.finish("done")
+        events = await request
+        assert [event["sequence_number"] for _, event in events] == list(range(len(events)))
+        assert (events[0][0], text_of(events[-1][1]["response"])) == ("response.created", "done")
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "document"])

@@ -34,6 +34,17 @@ def lines(path: Path) -> list[Json]:
     return [msgspec.json.decode(line) for line in path.read_text("utf-8").splitlines()]
 
 
+@pytest.mark.parametrize("worker", [None, 2])
+def test_each_line_has_the_number_of_its_worker(tmp_path: Path, worker: int | None) -> None:
+    path = tmp_path / "access.log"
+    log = AccessLog(str(path), worker=worker)
+    scene = Scene(log)
+    scene.run(scene.lane_turn(), CREATED, 0.25, DELTA, 1.0, COMPLETED)
+    log.close()
+    written = lines(path)
+    assert [line.get("worker") for line in written] == [worker] * 2
+
+
 def test_what_a_session_writes(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     log = AccessLog(str(path), clock=lambda: 1_700_000_000.25)

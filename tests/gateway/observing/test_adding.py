@@ -60,7 +60,7 @@ def test_two_workers_are_twice_as_much() -> None:
     numbers = [
         name
         for name in Figures.__struct_fields__
-        if isinstance(getattr(one, name), int) and getattr(one, name)
+        if type(getattr(one, name)) is int and getattr(one, name)
     ]
     assert {name: getattr(both, name) for name in numbers} == {
         name: 2 * getattr(one, name) for name in numbers
@@ -189,3 +189,9 @@ def test_turns_that_wait_are_told_apart_from_those_of_other_workers() -> None:
     figures = figures_of(scene.observer, Statistics(), GOOD, worker=2)  # type: ignore[arg-type]
     assert figures.turns_waiting == 1
     assert figures.bars == (Bar("2-1.0.5.000000", 2, 1, 0, "websocket", None, 5.0),)
+
+
+def test_the_store_is_down_if_it_is_for_one_worker_that_answers() -> None:
+    well, cut_off = worked(1), replace(worked(2), store_up=False)
+    assert [added(parts).store_up for parts in ([well], [well, cut_off])] == [True, False]
+    assert added([well, counts_of(cut_off)]).store_up, "nobody knows of a worker that is silent"

@@ -14,6 +14,7 @@ from turnwire.gateway.observing.metrics import metrics_text
 from turnwire.gateway.observing.statistics import Statistics
 from turnwire.gateway.observing.upstreams import UpstreamState
 from turnwire.gateway.observing.version import installed_version
+from turnwire.gateway.store import MemoryStore
 
 
 class Two:
@@ -45,6 +46,7 @@ def test_a_gateway_that_did_nothing_says_so_in_every_name() -> None:
         'upstream_up{upstream="good"}', 'upstream_up{upstream="bad"}',
         'upstream_turns_active{upstream="good"}', 'upstream_turns_active{upstream="bad"}',
         'upstream_turns_waiting{upstream="good"}', 'upstream_turns_waiting{upstream="bad"}',
+        "store_up",
     }  # fmt: skip
     alive = {name: value for name, value in found.items() if value}
     assert alive == {
@@ -52,6 +54,7 @@ def test_a_gateway_that_did_nothing_says_so_in_every_name() -> None:
         'upstream_up{upstream="good"}': 1,
         'upstream_turns_active{upstream="good"}': 2,
         'upstream_turns_waiting{upstream="good"}': 1,
+        "store_up": 1,
     }
 
 
@@ -128,6 +131,21 @@ async def test_a_running_gateway_is_scraped() -> None:
     assert found['turns_total{outcome="completed",transport="websocket"}'] == 2
     assert found['upstream_up{upstream="puppet"}'] == 1
     assert not [name for name in found if "secret" in name]
+
+
+class CutOff(MemoryStore):
+    """A store whose server does not answer until it does."""
+
+    available = False
+
+
+@pytest.mark.io
+async def test_a_store_that_does_not_answer_is_down() -> None:
+    store = CutOff(2**20, 10)
+    async with talk(store=store) as here:
+        assert (await scrape(here))["store_up"] == 0
+        store.available = True
+        assert (await scrape(here))["store_up"] == 1
 
 
 @pytest.mark.io

@@ -17,6 +17,7 @@ from turnwire.gateway.access.keys import hash_of
 from turnwire.gateway.observing.adding import NOTHING
 from turnwire.gateway.observing.figures import Bar, Whole
 from turnwire.gateway.observing.version import installed_version
+from turnwire.gateway.store import MemoryStore
 from turnwire.gateway.upstreams import UpstreamFailed
 from turnwire.gateway.upstreams.deltas import UsageReport
 
@@ -263,6 +264,18 @@ async def test_rows_and_parts_of_the_timeline(page: Page) -> None:
             ["POST", 1],
             ["POST", 2],
         ]
+
+
+async def test_a_store_that_does_not_answer_is_told_of(page: Page) -> None:
+    store = MemoryStore(2**20, 10)
+    async with talk(store=store) as here:
+        await opened(page, here)
+        await says(page, "#sockets", "0")
+        visible = "document.querySelector('#store').checkVisibility()"
+        assert await page.value(visible) is False
+        store.available = False  # type: ignore[attr-defined]
+        await page.until(visible)
+        assert (await page.texts("#store"))[0].startswith("The store does not answer")
 
 
 class Two:

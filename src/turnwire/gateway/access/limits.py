@@ -103,19 +103,16 @@ class Allowance:
     Attributes:
         sockets: Open now.
         active_turns: Running now.
+        limits_turns: False if turns need not be counted.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.limits_turns: Final = limits != Limits(sockets=limits.sockets)
         self.sockets = 0
         self.active_turns = 0
         self._requests = _bucket(limits.requests_per_minute)
         self._tokens = _bucket(limits.tokens_per_minute)
-
-    @property
-    def limits_turns(self) -> bool:
-        """False if turns need not be counted."""
-        return self._limits != Limits(sockets=self._limits.sockets)
 
     def open_socket(self) -> OverLimit | None:
         """Count a socket, or say why there may not be another one."""

@@ -15,6 +15,7 @@ from aiohttp import web
 from turnwire.events import encode
 from turnwire.gateway.access.keys import CALLER
 from turnwire.gateway.access.owner import key_of, owner_of
+from turnwire.gateway.downstream import holding
 from turnwire.gateway.downstream.event_stream import event_stream, flat_error
 from turnwire.gateway.downstream.running import RunningTurn
 from turnwire.gateway.interruption import Interruption
@@ -115,19 +116,24 @@ class PostedTurn:
             log,
             queue.put_nowait,
             queue.join,
-            # Without the events nobody knows the id by which to fetch it.
             lingering=self._lingering if streamed else None,
             name="posted turn",
             interruption=interruption,
         )
+        shown = False
+        event: Json = {"type": ""}
         try:
-            event: Json = {"type": ""}
+            for event in await holding.beginning_of(queue, holding.PATIENCE):
+                shown = True
+                yield event
             while event["type"] not in TERMINAL_TYPES:
                 event = await queue.get()
                 queue.task_done()
+                shown = True
                 yield event
         finally:
-            ends = turn.leave()
+            # Without the events nobody knows the id by which to fetch it.
+            ends = turn.leave(may_linger=shown)
             while not queue.empty():
                 queue.get_nowait()
                 queue.task_done()  # so that the turn does not wait for room for ever

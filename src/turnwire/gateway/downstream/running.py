@@ -64,8 +64,11 @@ class RunningTurn:
         """Leave out a number of the turn's events: the client has seen something else with it."""
         self._event_log.skip()
 
-    def leave(self) -> bool:
+    def leave(self, *, may_linger: bool = True) -> bool:
         """Note that the client is gone: the turn is stopped unless it may linger.
+
+        Args:
+            may_linger: False if the client cannot come back for it.
 
         Returns:
             True if the turn will have ended once ``task`` is awaited, False if it lingers.
@@ -73,7 +76,8 @@ class RunningTurn:
         self.attended = False
         if self.task.done():
             return True
-        if self._lingering is not None and self._lingering.keep(self.task, self._event_log):
+        lingering = self._lingering if may_linger else None
+        if lingering is not None and lingering.keep(self.task, self._event_log):
             return False
         self.task.cancel()
         return True

@@ -34,14 +34,22 @@ class AccessLog:
 
     Args:
         target: ``"-"`` for stderr, else the path of a file.
+        worker: The number of this process among several, which stands in each line; or None.
         clock: Returns the Unix time.
 
     Raises:
         ConfigError: The file cannot be written.
     """
 
-    def __init__(self, target: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        worker: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._clock = clock
+        self._worker: Json = {} if worker is None else {"worker": worker}
         self._out: logging.Handler = logging.StreamHandler() if target == STDERR else _file(target)
         self._out.setFormatter(logging.Formatter("%(message)s"))
 
@@ -86,7 +94,7 @@ class AccessLog:
             "event": event,
             "owner": whose.key_name or whose.owner[:_FINGERPRINT],
         }
-        text = encode(line | details).decode()
+        text = encode(line | self._worker | details).decode()
         # Not through a logger: nobody else's configuration decides what is in this file.
         self._out.handle(logging.makeLogRecord({"msg": text}))
 

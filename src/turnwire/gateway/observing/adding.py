@@ -66,6 +66,7 @@ def added(parts: Iterable[Figures]) -> Figures:
         turns_running=sum(each.turns_running for each in some),
         turns_waiting=sum(each.turns_waiting for each in some),
         upstreams=_upstreams([each.upstreams for each in some if each.upstreams]),
+        store_up=all(each.store_up for each in some),
         bars=tuple(sorted((bar for each in some for bar in each.bars), key=_age)),
     )
 
@@ -81,6 +82,7 @@ def counts_of(figures: Figures) -> Figures:
         turns_running=0,
         turns_waiting=0,
         upstreams=(),
+        store_up=True,
         bars=(),
     )
 

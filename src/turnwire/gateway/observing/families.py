@@ -70,6 +70,7 @@ def families(whole: Whole) -> Iterator[Family]:
     yield from _sockets(figures)
     yield from _volumes(figures)
     yield from _upstreams(figures)
+    yield _now("store_up", "1 if the store answered when it was last asked.", figures.store_up)
 
 
 def _turns(figures: Figures) -> Iterator[Family]:

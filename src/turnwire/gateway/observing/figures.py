@@ -66,6 +66,7 @@ class Figures(Struct, frozen=True):
         turns: Those that ended, by outcome and transport.
         messages: Those that were refused before they became turns, by code.
         sockets_open: Of now, as are the four after it.
+        store_up: False if the store did not answer when it was last asked; of now, too.
         bars: Turns that run, wait, or ended within the last minute.
     """
 
@@ -86,6 +87,7 @@ class Figures(Struct, frozen=True):
     turns_running: int = 0
     turns_waiting: int = 0
     upstreams: tuple[UpstreamState, ...] = ()
+    store_up: bool = True
     bars: tuple[Bar, ...] = ()
 
     @property
@@ -137,6 +139,7 @@ def figures_of(
     statistics: Statistics,
     upstream: Upstream,
     *,
+    store_up: bool = True,
     worker: int | None = None,
     share: int = 1,
 ) -> Figures:
@@ -146,6 +149,7 @@ def figures_of(
         observer: Sees the process.
         statistics: Its counters.
         upstream: Whom it asks.
+        store_up: False if what keeps its responses did not answer when it was last asked.
         worker: Its number among several.
         share: The timeline takes one of so many parts of its room; 0 leaves it out.
     """
@@ -170,6 +174,7 @@ def figures_of(
         turns_running=observer.timeline.running,
         turns_waiting=sum(socket.serving.waiting for socket in sockets),
         upstreams=upstream_states(upstream, statistics.model_runs_active),
+        store_up=store_up,
         bars=tuple(_bars(observer, now, worker, share)) if share else (),
     )
 

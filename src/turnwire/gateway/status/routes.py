@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from turnwire.gateway.observing import Observer
     from turnwire.gateway.observing.figures import Figures, Siblings
     from turnwire.gateway.observing.statistics import Statistics
+    from turnwire.gateway.store import Store
     from turnwire.gateway.upstreams import Upstream
 
 # A page that loads nothing but its own two files, talks to nobody else, and cannot be framed.
@@ -59,6 +60,7 @@ class StatusRoutes:
         observer: Sees this process.
         statistics: Its counters.
         upstream: Whom it asks.
+        store: Where it keeps responses.
         siblings: The workers that share the port with it, or None.
 
     Raises:
@@ -71,6 +73,8 @@ class StatusRoutes:
         observer: Observer,
         statistics: Statistics,
         upstream: Upstream,
+        store: Store,
+        *,
         siblings: Siblings | None = None,
     ) -> None:
         check_status_settings(settings)
@@ -78,6 +82,7 @@ class StatusRoutes:
         self._observer = observer
         self._statistics = statistics
         self._upstream = upstream
+        self._store = store
         self._siblings = siblings
         self._viewers = 0
         self._stopping = asyncio.Event()
@@ -100,6 +105,7 @@ class StatusRoutes:
             self._observer,
             self._statistics,
             self._upstream,
+            store_up=getattr(self._store, "available", True),
             worker=siblings.number if siblings else None,
             share=(siblings.count if siblings else 1) if bars else 0,
         )

@@ -38,6 +38,7 @@ def snapshot(whole: Whole, now: float, window: float) -> Json:
         "now": round(now, 3),
         "uptime_seconds": round(figures.uptime, 3),
         "upstreams": [asdict(state) for state in figures.upstreams],
+        "store_up": figures.store_up,
         "sockets": {
             "open": figures.sockets_open,
             "opened": statistics.sockets,

@@ -133,7 +133,9 @@ def kind_of(findings: Findings) -> tuple[str, str | None]:
     ("findings", "expected"),
     [
         (PLAIN, ("chat", None)),
-        (BOTH, ("responses", None)),
+        (BOTH, ("chat", None)),
+        (replace(BOTH, responses=Reply(422, {"detail": []})), ("chat", None)),
+        (replace(BOTH, chat=NOT_FOUND), ("responses", None)),
         (replace(BOTH, upgrade=Reply(101)), ("websocket", None)),
         (replace(BOTH, models=models("vllm", "m")), ("chat", "vLLM")),
         (replace(BOTH, models=models("sglang", "m")), ("chat", "SGLang")),
@@ -161,6 +163,12 @@ def kind_of(findings: Findings) -> tuple[str, str | None]:
             replace(BOTH, url="https://api.openai.com/v1", upgrade=Reply(101)),
             ("websocket", "OpenAI"),
         ),
+        (replace(BOTH, url="https://api.openai.com/v1"), ("responses", "OpenAI")),
+        (
+            replace(BOTH, url="https://one.openai.azure.com/openai/v1"),
+            ("responses", "Azure OpenAI"),
+        ),
+        (replace(BOTH, models=models("turnwire", "m")), ("responses", "turnwire")),
         (
             replace(PLAIN, models=models("vllm", "m"), chat=NOT_FOUND, responses=INVALID),
             ("responses", "vLLM"),
@@ -186,6 +194,16 @@ def test_the_decision_says_why_it_is_not_the_usual_one() -> None:
     found = decide(replace(BOTH, models=models("vllm", "m")))
     assert isinstance(found, Detected)
     assert found.reason.endswith("; vLLM: its /responses does not take all tools that clients send")
+
+
+def test_the_decision_says_why_a_server_that_nobody_knows_is_asked_by_chat() -> None:
+    found = decide(BOTH)
+    assert isinstance(found, Detected)
+    assert found.reason == (
+        "chat: GET /v1/models answered, WebSocket upgrade is 404, POST /v1/responses is 400,"
+        " POST /v1/chat/completions is 400; unknown server: nobody knows whether its /responses"
+        " takes all that clients send; `kind` decides otherwise"
+    )
 
 
 def nothing(reply: Reply) -> Findings:

@@ -82,6 +82,7 @@ function showTiles(now) {
   byId("silent").hidden = !silent;
   if (silent)
     write("silent", `${silent} of ${now.workers.all} workers do not answer: what is open and what runs there is missing here.`);
+  byId("store").hidden = now.store_up;
   write("sockets", whole.format(sockets.open));
   write("lanes", `${whole.format(sockets.lanes)} lanes`);
   write("active", whole.format(turns.active));

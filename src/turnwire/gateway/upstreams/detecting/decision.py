@@ -130,7 +130,16 @@ _ALL_KINDS: Final[tuple[Kind, ...]] = ("websocket", "responses", "chat")
 _FEWER_TOOLS: Final = _Server(
     ("chat", "websocket", "responses"), "its /responses does not take all tools that clients send"
 )
+_UNKNOWN: Final = _Server(
+    ("websocket", "chat", "responses"),
+    "nobody knows whether its /responses takes all that clients send; `kind` decides otherwise",
+)
+_WHOLE: Final = _Server(_ALL_KINDS)
 _SERVERS: Final = {
+    "OpenAI": _WHOLE,
+    "Azure OpenAI": _WHOLE,
+    "xAI": _WHOLE,
+    "turnwire": _WHOLE,
     "vLLM": _FEWER_TOOLS,
     "SGLang": _FEWER_TOOLS,
     "llama.cpp": _FEWER_TOOLS,
@@ -149,6 +158,7 @@ _OWNERS: Final = {
     "turnwire": "turnwire",
 }
 _HOSTS: Final = {"api.openai.com": "OpenAI", "api.x.ai": "xAI", "ollama.com": "Ollama"}
+_AZURE: Final = ".openai.azure.com"  # below it each customer has a name
 _OLLAMA_ROOT: Final = "Ollama is running"
 
 
@@ -212,13 +222,13 @@ def decide(findings: Findings) -> Detected | Undetected:
         "chat": presence(findings.chat),
     }
     server = server_of(findings)
-    known = _SERVERS.get(server or "", _Server(_ALL_KINDS))
+    known = _SERVERS.get(server or "", _UNKNOWN)
     for kind in known.order:
         if found[kind] is Presence.THERE:
             reason = f"{kind}: {_evidence(findings)}"
             usual = next(each for each in _ALL_KINDS if found[each] is Presence.THERE)
             if kind != usual:
-                reason += f"; {server}: {known.note}"
+                reason += f"; {server or 'unknown server'}: {known.note}"
             return Detected(kind, findings.url, server, listed(findings.models), reason)
     return _undetected(findings, set(found.values()))
 
@@ -229,6 +239,8 @@ def server_of(findings: Findings) -> str | None:
     host = urlsplit(findings.url).hostname or ""
     if host in _HOSTS:
         return _HOSTS[host]
+    if host.endswith(_AZURE):
+        return "Azure OpenAI"
     if any(name.startswith("x-litellm-") for reply in replies for name in reply.headers):
         return "LiteLLM"
     if any(reply.headers.get("server", "").startswith("llama.cpp") for reply in replies):

@@ -46,6 +46,10 @@ class RoutedUpstream:
         chance: Returns a number between 0 and 1, for pauses.
         sleep: Waits for so many seconds.
 
+    Attributes:
+        credentials: Whether one of them wants the key that came with the create; the others do not
+            get it.
+
     Raises:
         ConfigError: No routes, two of one name, or a default that is none of them.
     """
@@ -69,17 +73,14 @@ class RoutedUpstream:
         self._asking = Asking(chance, sleep)
         self._affinity = Affinity()
         self._looking: set[asyncio.Task[None]] = set()
+        by_client = any(route.wants_credential for route in routes)
+        self.credentials: Final[Literal["gateway", "client"]] = "client" if by_client else "gateway"
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models of all upstreams, each once."""
         shown = [branch.route.shown(branch.models) for branch in self._branches.values()]
         return tuple(dict.fromkeys(chain.from_iterable(shown)))
-
-    @property
-    def credentials(self) -> Literal["gateway", "client"]:
-        """Whether one of them wants the key that came with the create; the others do not get it."""
-        return "client" if any(route.wants_credential for route in self._routes) else "gateway"
 
     @property
     def compacts(self) -> bool:

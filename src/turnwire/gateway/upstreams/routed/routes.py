@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from turnwire.gateway.upstreams.routed.gate import GateSettings
@@ -80,7 +81,7 @@ class Route:
         comes for a long time.
         """
         own = getattr(self.upstream, "watches_silence", False)
-        return replace(self.timeouts, idle=None) if own else self.timeouts
+        return _with_any_silence(self.timeouts) if own else self.timeouts
 
     @property
     def keeps_chains(self) -> bool:
@@ -109,6 +110,11 @@ class Route:
     def shown(self, listed: Collection[str]) -> list[str]:
         """Return the models to list: names among the patterns, and what the upstream lists."""
         return [*plain_names(self.models), *(name for name in listed if self.serves(name))]
+
+
+@cache
+def _with_any_silence(timeouts: Timeouts) -> Timeouts:
+    return replace(timeouts, idle=None)
 
 
 def plain_names(patterns: Iterable[str]) -> tuple[str, ...]:
