@@ -34,6 +34,7 @@ from turnwire.gateway.store import MemoryStore, Store
 from turnwire.gateway.store.event_log import EventLogs
 from turnwire.gateway.turns import Turns
 from turnwire.gateway.upstreams.scripted import ScriptedUpstream
+from turnwire.gateway.voice.route import REALTIME_PATHS, RealtimeRoute
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -108,6 +109,8 @@ def create_app(
         app.router.add_post(path + "/compact", routes.compact)
     for path in ("/v1/models", "/models"):
         app.router.add_get(path, routes.list_models)
+    for path in REALTIME_PATHS:
+        app.router.add_get(path, routes.connect_voice, allow_head=False)
     app.router.add_get("/healthz", routes.health)
     app.on_response_prepare.append(let_page_read)
     app.on_startup.append(routes.open)
@@ -152,6 +155,8 @@ class _Routes:
         self.input_items = InputItems(store, logs)
         self.cancelling = Cancelling(store, logs)
         self._compacting = Compacting(self._turns, self.statistics, self.observer)
+        is_scripted = isinstance(upstream, ScriptedUpstream)
+        self._voice = RealtimeRoute(settings, self.statistics, self.work, offered=is_scripted)
 
     @web.middleware
     async def guard(
@@ -189,6 +194,10 @@ class _Routes:
         )
         with caller.allowance.socket(), self.work.socket(socket):
             return await socket.serve(request)
+
+    async def connect_voice(self, request: web.Request) -> web.StreamResponse:
+        self._refuse_if_stopping()
+        return await self._voice.connect(request, _acceptable(request))
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         self._refuse_if_stopping()

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 _PROJECT: Final = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
 _EXTRA_OF: Final = {
     "test_livekit_llm*.py": "livekit",
-    "test_openai_agents_model*.py": "openai-agents",
+    "test_openai_agents_*.py": "openai-agents",
 }
 
 
