@@ -102,6 +102,7 @@ def test_every_failure_has_a_cause() -> None:
         FailureKind.PROGRESS_TIMEOUT,
         FailureKind.TURN_TIMEOUT,
         FailureKind.UNANSWERED,
+        FailureKind.UNSENT,
         FailureKind.SLOW_CONSUMER,
         FailureKind.CLOSED,
         FailureKind.HANDED_OVER,

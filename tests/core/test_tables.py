@@ -12,6 +12,8 @@ from turnwire.core.breaker import BreakerSignal, BreakerState
 from turnwire.core.connection import ConnectionSignal, ConnectionState
 from turnwire.core.lane import LaneSignal, LaneState
 from turnwire.core.machine import IllegalTransition, advance
+from turnwire.core.realtime.connection import STEPS, Phase, Step
+from turnwire.core.realtime.sequencer import SLOTS, Happening, Slot
 from turnwire.core.recovery import RULES, Cause, Delivery, Home, Recovery, Situation, decide
 from turnwire.core.served_steer import ServedSteerSignal, ServedSteerState
 from turnwire.core.steer import ENDED, SteerSignal, SteerState
@@ -24,6 +26,8 @@ TABLES: dict[str, Any] = {
     "breaker": (breaker.TRANSITIONS, BreakerState, BreakerSignal),
     "steer": (steer.TRANSITIONS, SteerState, SteerSignal),
     "served steer": (served_steer.TRANSITIONS, ServedSteerState, ServedSteerSignal),
+    "realtime socket": (STEPS, Phase, Step),
+    "place for a response": (SLOTS, Slot, Happening),
 }
 TERMINAL = {
     "turn": TERMINAL_STATES,
@@ -32,6 +36,8 @@ TERMINAL = {
     "breaker": set(),  # it outlives every socket
     "steer": ENDED,
     "served steer": {ServedSteerState.COMMITTED, ServedSteerState.FAILED},
+    "realtime socket": {Phase.CLOSED},
+    "place for a response": set(),  # it is there as long as the session
 }
 
 
@@ -115,6 +121,21 @@ def test_a_steer_that_was_sent_can_end_in_each_way_wherever_it_is(
 def test_a_socket_can_be_lost_and_closed_wherever_it_is(signal: ConnectionSignal) -> None:
     live = set(ConnectionState) - {ConnectionState.CLOSED}
     assert {connection.TRANSITIONS[state, signal] for state in live} == {ConnectionState.CLOSED}
+
+
+def test_a_realtime_socket_can_end_wherever_it_is() -> None:
+    ends = {phase: after for (phase, step), after in STEPS.items() if step is Step.ENDED}
+    assert ends == dict.fromkeys(set(Phase) - {Phase.CLOSED}, Phase.CLOSED)
+
+
+def test_the_loss_of_the_socket_frees_the_place_for_a_response() -> None:
+    lost = {slot: after for (slot, what), after in SLOTS.items() if what is Happening.LOST}
+    assert lost == dict.fromkeys(Slot, Slot.FREE)
+
+
+def test_a_response_is_asked_for_only_when_there_is_none() -> None:
+    ways = {slot for (slot, what) in SLOTS if what is Happening.ASK}
+    assert ways == {Slot.FREE}
 
 
 def test_a_dirty_lane_is_freed_by_its_terminal_event_alone() -> None:

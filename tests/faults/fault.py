@@ -25,4 +25,4 @@ class Fault(NamedTuple):
     new: str
     harm: str
     tests: str = "properties"
-    package: Literal["core", "gateway"] = "core"
+    package: Literal["core", "gateway", "realtime"] = "core"

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING
 
 from drop_in_faults import DROP_IN_FAULTS
 from gateway_faults import GATEWAY_FAULTS
+from playback_faults import PLAYBACK_FAULTS
 from recovery_faults import RECOVERY_FAULTS
 from serving_steer_faults import SERVING_STEER_FAULTS
 from steering_faults import STEERING_FAULTS
+from twilio_faults import TWILIO_FAULTS
 
 from faults import FAULTS
 
@@ -81,6 +83,8 @@ def tests_for(fault: Fault) -> list[str]:
     """Return what may catch it, the most likely first."""
     if fault.tests != "properties":
         return [f"tests/{fault.tests}"]
+    if fault.file.startswith("realtime/"):
+        return ["tests/core/realtime", "tests/properties/realtime"]
     if fault.file in BOTH_HALVES:
         names = (*SERVERS, *POOL)
     else:
@@ -135,6 +139,8 @@ def main(arguments: list[str]) -> int:
         *STEERING_FAULTS,
         *SERVING_STEER_FAULTS,
         *GATEWAY_FAULTS,
+        *PLAYBACK_FAULTS,
+        *TWILIO_FAULTS,
     )
     chosen = [each for each in everything if not words or any(word in each.name for word in words)]
     if not chosen:

@@ -31,8 +31,11 @@ def endpoint_of(
     proxy: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     trust_env: bool = True,
+    resource: str = "responses",
 ) -> Endpoint:
     """Resolve arguments and environment as the official SDK does: only None means "not given".
+
+    ``resource`` is what is below the base URL.
 
     Raises:
         ConfigError: No key for a server that needs one, a URL that is none, or a way to it that
@@ -49,7 +52,7 @@ def endpoint_of(
             "no API key: set OPENAI_API_KEY or pass api_key=…; or run `turnwire serve` and pass"
             ' base_url="http://127.0.0.1:8080/v1", which needs none'
         )
-    url = responses_url(DEFAULT_BASE_URL if base_url is None else base_url)
+    url = resource_url(DEFAULT_BASE_URL if base_url is None else base_url, resource)
     if isinstance(api_key, str) and not fits_header(api_key):
         raise ConfigError("`api_key` contains a line break; strip it")
     if api_key is not None and "@" in urlsplit(url).netloc:
@@ -105,8 +108,8 @@ def _client_context(context: object) -> ssl.SSLContext | None:
     return context
 
 
-def responses_url(base_url: str) -> str:
-    """Return the URL of the Responses resource below a base URL; its query is kept."""
+def resource_url(base_url: str, resource: str = "responses") -> str:
+    """Return the URL of a resource below a base URL; its query is kept."""
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -117,7 +120,7 @@ def responses_url(base_url: str) -> str:
             f"base_url must look like https://host/v1, not {_without_secrets(base_url)!r}"
         )
     path = parts.path.rstrip("/")
-    path = path if path.endswith("/responses") else f"{path}/responses"
+    path = path if path.endswith(f"/{resource}") else f"{path}/{resource}"
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, parts.query, ""))
 
 

@@ -36,6 +36,7 @@ class FailureKind(Enum):
     SLOW_CONSUMER = "slow_consumer"
     CLOSED = "closed"  # the client was closed by its owner
     STEER = "steer"  # what was said to a running turn does not count
+    UNSENT = "unsent"  # the server would refuse it; not sent
     HANDED_OVER = "handed_over"  # it goes over HTTP, which is its caller's business
 
 
