@@ -212,7 +212,7 @@ async def test_a_blocking_client_that_nobody_closed_closes_and_says_so() -> None
             assert next(turn).type == "response.created"
             del client, turn
 
-        with pytest.warns(ResourceWarning, match="a turnwire.Client was not closed"):
+        with pytest.warns(ResourceWarning, match="a blocking client of turnwire was not closed"):
             await threads.run(use_and_lose)
         await peer.wait_until(lambda: not peer.connections[0].is_open)
         for thread in portal_threads():

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 from architecture.repository import ROOT, SOURCE
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+# Those that serve until they are stopped have tests of their own, in tests/realtime/twilio.
+EXAMPLES = sorted(
+    path
+    for path in (ROOT / "examples").glob("*.py")
+    if not path.stem.startswith("realtime_twilio_")
+)
 
 SAID = {
     "blocking": "FINAL after tool: \n42\none lane carries each turn and\nsent only what was new\n",

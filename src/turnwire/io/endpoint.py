@@ -73,6 +73,8 @@ class Endpoint:
             return dict(self.headers), ""
         try:
             key = await self._key()
+        except SignInFailed:
+            raise
         except Exception as error:
             raise SignInFailed(f"the api_key function raised {type(error).__name__}") from error
         if not isinstance(key, str):

@@ -201,7 +201,7 @@ def _let_go(background: _Background) -> None:
     if background.pid == os.getpid():
         background.end()
         warnings.warn(
-            "a turnwire.Client was not closed: use `with`, or call `close()`",
+            "a blocking client of turnwire was not closed: use `with`, or call `close()`",
             ResourceWarning,
             stacklevel=2,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
@@ -16,10 +16,11 @@ from turnwire.io.proxy import passage
 from turnwire.io.redirects import OF_UPGRADE, Redirects
 from turnwire.io.refusal import raise_if_of_proxy, read_refusal
 from turnwire.io.tls import AbruptResponse
+from turnwire.io.uplink_socket import UplinkSocket, small_socket
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from turnwire.io.proxy import Proxy
     from turnwire.io.refusal import Refusal
@@ -65,16 +66,24 @@ async def upgrade_once(
     return response
 
 
-def open_session(ssl_context: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
-    """Open the one session that both transports share: one TLS and DNS configuration."""
+def open_session(
+    ssl_context: ssl.SSLContext | None = None, *, little_unsent: bool = False
+) -> aiohttp.ClientSession:
+    """Open the one session that both transports share: one TLS and DNS configuration.
+
+    With ``little_unsent`` its sockets have small buffers; see ``UplinkSocket``.
+    """
+    trusted = True if ssl_context is None else ssl_context
+    factory = small_socket if little_unsent else None
     return aiohttp.ClientSession(
         trust_env=False,  # it would read ~/.netrc as well; for proxies see proxy.py
         middlewares=(upgrade_once,),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),  # the core keeps the clocks
-        connector=aiohttp.TCPConnector(limit=0, ssl=True if ssl_context is None else ssl_context),
+        connector=aiohttp.TCPConnector(limit=0, ssl=trusted, socket_factory=factory),
         headers={"User-Agent": "turnwire"},
         response_class=AbruptResponse,
+        ws_response_class=cast("Any", UplinkSocket if little_unsent else ClientWebSocketResponse),
     )
 
 
@@ -103,10 +112,13 @@ class WebSocket:
         heartbeat: float | None = None,
         pings_itself: bool = True,
         proxy: Proxy | None = None,
+        protocols: Sequence[str] = (),
+        inbound_bytes: int = INBOUND_BYTES,
     ) -> WebSocket:
         """Open a socket by one handshake; the URL is that of the POST, ``http://`` or ``https://``.
 
         Redirects within the server are followed, each by a handshake with the same headers.
+        A larger message than ``inbound_bytes`` ends the socket.
 
         After ``heartbeat`` seconds without any data a ping is sent; after half as many more
         without any data the socket is lost.  With ``pings_itself=False`` pings and pongs are the
@@ -122,7 +134,8 @@ class WebSocket:
             try:
                 socket = await session.ws_connect(
                     way.url,
-                    max_msg_size=INBOUND_BYTES,
+                    max_msg_size=inbound_bytes,
+                    protocols=protocols,
                     timeout=ClientWSTimeout(ws_close=_CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs
                     heartbeat=heartbeat,
                     autoping=pings_itself,
@@ -154,6 +167,11 @@ class WebSocket:
     async def send_now(self, data: bytes) -> None:
         """Write a message, past the queue."""
         await self._socket.send_frame(data, WSMsgType.TEXT)
+
+    async def drained(self) -> None:
+        """Wait until little of what was written waits in this process."""
+        if isinstance(self._socket, UplinkSocket):
+            await self._socket.drained()
 
     async def write(self, written: Callable[[int], None]) -> None:
         """Write queued messages, in order, until cancelled or the socket fails.
