@@ -19,7 +19,7 @@ from turnwire.client.steering import Steering
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import Self
 
     from turnwire.client.options import ClientOptions
@@ -64,7 +64,7 @@ class ModelProvider(agents.ModelProvider):
         return model
 
     @contextmanager
-    def steering(self) -> Iterator[Steering]:
+    def steering(self) -> Generator[Steering]:
         """Let something be said to the runs that are begun in the block.
 
             with provider.steering() as steering:
