@@ -9,7 +9,7 @@ import typer
 
 from architecture.repository import ROOT
 from turnwire import errors
-from turnwire.cli.exits import MEANINGS, ExitCode, exit_code_of, exits
+from turnwire.cli.exits import MEANINGS, ExitCode, exit_code_of, exits, keep_secret
 from turnwire.events import Response
 
 
@@ -44,6 +44,7 @@ CODES = [
     (errors.ProtocolError("x"), ExitCode.TURN_FAILED),
     (errors.SteerFailed("x"), ExitCode.TURN_FAILED),
     (errors.SteerUnknown("x"), ExitCode.TURN_FAILED),
+    (errors.DeviceError("x"), ExitCode.TURN_FAILED),
     (errors.SlowConsumer("x", limit_bytes=1), ExitCode.TURN_FAILED),
     (errors.QueueFull("x", limit_bytes=1), ExitCode.TURN_FAILED),
 ]
@@ -106,6 +107,17 @@ def test_the_key_is_never_shown(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     ended(errors.TurnError("the key sk-secret is wrong"))
+    assert capsys.readouterr().err == "error: the key *** is wrong\n"
+
+
+def test_a_key_from_elsewhere_is_never_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr("turnwire.cli.exits._secrets", set())
+    keep_secret("ek_secret")
+    keep_secret("")
+    ended(errors.TurnError("the key ek_secret is wrong"))
     assert capsys.readouterr().err == "error: the key *** is wrong\n"
 
 

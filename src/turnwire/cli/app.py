@@ -14,6 +14,8 @@ from rich.markup import escape
 import turnwire
 from turnwire.cli.ask import DEMO_MODEL, Question, ask, read_prompt, why_not_whole
 from turnwire.cli.demo.command import QUESTION, Demonstration, demo
+from turnwire.cli.demo_voice.command import EXAMPLES as DEMO_VOICE_EXAMPLES
+from turnwire.cli.demo_voice.command import demo_voice_command
 from turnwire.cli.doctor.case import Told
 from turnwire.cli.doctor.command import doctor
 from turnwire.cli.doctor.verdict import MEANINGS as DOCTOR_MEANINGS
@@ -23,6 +25,8 @@ from turnwire.cli.record import record_command
 from turnwire.cli.serve import EXAMPLES as SERVE_EXAMPLES
 from turnwire.cli.serve import serve_command
 from turnwire.cli.terminal import writing
+from turnwire.cli.voice.command import EXAMPLES as VOICE_EXAMPLES
+from turnwire.cli.voice.command import voice_command
 
 
 def _exit_codes(meanings: Mapping[ExitCode, str]) -> str:
@@ -62,6 +66,8 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
                 "turnwire serve                           the gateway, for any client",
                 "turnwire demo                            three transports, measured",
                 "turnwire doctor                          why WebSocket mode works or not",
+                "turnwire voice --in hello.wav            a Realtime session, from a file",
+                "turnwire demo-voice                      an interruption, heard to the sample",
             ),
             _EXIT_CODES,
         )
@@ -294,6 +300,14 @@ def doctor_command(
             as_json=as_json,
         )
         raise typer.Exit(doctor(told))
+
+
+app.command("voice", epilog="\n\n".join((_examples(*VOICE_EXAMPLES), _EXIT_CODES)))(voice_command)
+
+
+app.command("demo-voice", epilog="\n\n".join((_examples(*DEMO_VOICE_EXAMPLES), _EXIT_CODES)))(
+    demo_voice_command
+)
 
 
 app.command("record", epilog="\n\n".join((_examples(*RECORD_EXAMPLES), _EXIT_CODES)))(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _UNAUTHORIZED: Final = 401
+_secrets: Final[set[str]] = set()
 
 
 class ExitCode(IntEnum):
@@ -82,10 +83,14 @@ def exits() -> Generator[None]:
         raise typer.Exit(exit_code_of(error)) from None
 
 
+def keep_secret(key: str) -> None:
+    """Have a key that came from elsewhere than ``OPENAI_API_KEY`` never be printed."""
+    _secrets.add(key)
+
+
 def complain(message: str) -> None:
     """Print one red line on stderr, without the key, should a server have repeated it."""
-    key = os.environ.get("OPENAI_API_KEY")
-    if key:
+    for key in {os.environ.get("OPENAI_API_KEY", ""), *_secrets} - {""}:
         message = message.replace(key, "***")
     console(stderr=True).print(f"error: {message}", style="red")
 

@@ -1,0 +1,1 @@
+"""``turnwire demo-voice``: somebody interrupts, and the model is told what was heard."""
