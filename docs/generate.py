@@ -16,6 +16,8 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from turnwire.core import breaker, connection, lane, recovery, served_steer, steer, turn
+from turnwire.core.realtime import connection as realtime_connection
+from turnwire.core.realtime import sequencer
 from turnwire.gateway.config import reading, schema
 from turnwire.gateway.upstreams.routed import health
 
@@ -39,6 +41,7 @@ class Machine(NamedTuple):
     title: str
     source: str
     table: Table
+    name: str = "TRANSITIONS"
 
 
 # A new table in the core is one line here.
@@ -49,6 +52,12 @@ MACHINES = (
     Machine("A steer, at the client", "core/steer.py", steer.TRANSITIONS),
     Machine("A steer, at the server", "core/served_steer.py", served_steer.TRANSITIONS),
     Machine("The breaker", "core/breaker.py", breaker.TRANSITIONS),
+    Machine(
+        "A Realtime socket", "core/realtime/connection.py", realtime_connection.STEPS, "STEPS"
+    ),
+    Machine(
+        "The place for a Realtime response", "core/realtime/sequencer.py", sequencer.SLOTS, "SLOTS"
+    ),
     Machine("An upstream's health", "gateway/upstreams/routed/health.py", health.TRANSITIONS),
 )
 
@@ -71,7 +80,7 @@ def _section(machine: Machine) -> str:
         [
             f"## {machine.title}",
             "",
-            f"Source: `TRANSITIONS` in `src/turnwire/{machine.source}`.",
+            f"Source: `{machine.name}` in `src/turnwire/{machine.source}`.",
             "",
             _diagram(machine.table),
             "",
