@@ -43,8 +43,8 @@ class Wire:
     async def send_frame(self, message: bytes, _: int) -> None:
         self.noted.append(("compressed", message))
 
-    async def close(self, *, code: int) -> None:
-        self.noted.append(("close", code))
+    async def close(self, *, code: int, message: bytes) -> None:
+        self.noted.append(("close", code, message.decode()))
 
 
 def writer_of(wire: Wire, outbox: Outbox, *, stall_timeout: float = 60.0) -> SocketWriter:
@@ -115,10 +115,10 @@ async def test_the_socket_is_closed_once_everything_is_out() -> None:
     wire, outbox = Wire(), Outbox(100)
     writer = writer_of(wire, outbox)
     outbox.put(b"a")
-    outbox.finish(1001)
+    outbox.finish(1001, "bye")
     await some_turns()
     await writer.end()
-    assert [text_messages([b"a"]), ("close", 1001)] == wire.noted
+    assert [text_messages([b"a"]), ("close", 1001, "bye")] == wire.noted
 
 
 async def test_compressed_messages_are_left_to_aiohttp_in_order() -> None:

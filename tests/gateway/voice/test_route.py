@@ -130,7 +130,9 @@ async def test_the_beta_gets_in_and_is_told_to_leave(options: Any) -> None:
         event = await client.event()
         assert_on_the_wire(event)
         assert event["error"]["code"] == "beta_api_shape_disabled"
-        assert await client.closed() == 4000
+        closed = await client.raw.receive()
+        assert closed.data == 4000
+        assert closed.extra == "invalid_request_error.beta_api_shape_disabled"
 
 
 async def test_messages_that_are_no_text_are_refused() -> None:
@@ -146,7 +148,9 @@ async def test_a_session_that_is_too_old_is_told_and_closed() -> None:
         client = await talking.dial(PATH)
         await client.until("conversation.created")
         assert (await client.event())["error"]["code"] == "session_expired"
-        assert await client.closed() == 1001
+        closed = await client.raw.receive()
+        assert closed.data == 1001
+        assert "maximum duration" in closed.extra
 
 
 async def test_a_client_that_leaves_takes_its_response_along() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.core.realtime import failing, saying, speaking
-from turnwire.core.realtime.interrupting import SPEECH_STARTED, Announced
+from turnwire.core.realtime.interrupting import SPEECH_STARTED, Announced, Truncate
 from turnwire.core.realtime.playback import Part
 from turnwire.core.realtime.state import About
 from turnwire.events import realtime as wire
@@ -191,11 +191,12 @@ def _item_deleted(
 def _item_truncated(
     state: RealtimeState, event: wire.ConversationItemTruncatedEvent, now: float
 ) -> bool:
-    for about in (About.TRUNCATE, About.RETRUNCATE, About.OTHER):
-        for event_id in state.questions_about(about, event.item_id):
-            what = state.questions[event_id].truncate
-            if what is not None and what.content_index == event.content_index:
-                state.settle(state.questions.pop(event_id).ticket, event)
+    what = Truncate(event.item_id, event.content_index, event.audio_end_ms)
+    asked = {id_: one for id_, one in state.questions.items() if one.truncate is not None}
+    of_part = [id_ for id_, one in asked.items() if one.truncate and one.truncate[:2] == what[:2]]
+    exact = [id_ for id_ in of_part if asked[id_].truncate == what]
+    for event_id in (exact or of_part)[:1]:  # servers may round
+        state.settle(state.questions.pop(event_id).ticket, event)
     return True
 
 

@@ -248,7 +248,7 @@ def _with_known_words(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any
         return {**new, "content": known}
     merged = [
         {**part, "transcript": before["transcript"]}
-        if before.get("transcript") and not part.get("transcript")
+        if before.get("transcript") and not any(part.get(name) for name in _WORDS)
         else part
         for part, before in zip(parts, known, strict=False)
     ]

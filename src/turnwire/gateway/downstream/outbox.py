@@ -26,6 +26,7 @@ class Outbox:
         news: Called when there is something to take, and when nothing more will come.
         size_bytes: What was put and not yet written.
         close_code: What to close the socket with when everything is out; None if more may come.
+        close_reason: The words that go with it, often none.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -36,6 +37,7 @@ class Outbox:
         self.news: Callable[[], None] = _nobody
         self.size_bytes = 0
         self.close_code: int | None = None
+        self.close_reason = ""
 
     def __bool__(self) -> bool:
         """Return whether there is something to take."""
@@ -49,10 +51,10 @@ class Outbox:
         self.size_bytes += len(message)
         self.news()
 
-    def finish(self, close_code: int) -> None:
+    def finish(self, close_code: int, close_reason: str = "") -> None:
         """Queue nothing more; the writer closes the socket when everything is out."""
         if self.close_code is None:
-            self.close_code = close_code
+            self.close_code, self.close_reason = close_code, close_reason
             self.news()
 
     def abandon(self) -> None:

@@ -124,7 +124,8 @@ class SocketWriter:
                 else:
                     self._write_plain()
             if self._outbox.close_code is not None:
-                await self._socket.close(code=self._outbox.close_code)
+                reason = self._outbox.close_reason.encode()
+                await self._socket.close(code=self._outbox.close_code, message=reason)
             is_well = True
         except TimeoutError:
             _log.warning("a client read nothing for too long; its socket was dropped")

@@ -131,7 +131,7 @@ class VoiceSocket:
         refused = beta_disabled()
         self._outbox.put(encode({"event_id": new_id("event"), **refused.event(None)}))
         self._session.actions()  # not even `session.created` is said
-        self._outbox.finish(SHAPE_DISABLED)
+        self._outbox.finish(SHAPE_DISABLED, "invalid_request_error.beta_api_shape_disabled")
 
     async def _read(self) -> None:
         while True:
@@ -184,8 +184,8 @@ class VoiceSocket:
             match action:
                 case Send(event):
                     self._outbox.put(encode(event))
-                case Close(code):
-                    self._outbox.finish(code)
+                case Close(code, reason):
+                    self._outbox.finish(code, reason)
 
     def _allow(self, now: float) -> Callable[[int, float], None]:
         if self._stopping:
