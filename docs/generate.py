@@ -52,9 +52,7 @@ MACHINES = (
     Machine("A steer, at the client", "core/steer.py", steer.TRANSITIONS),
     Machine("A steer, at the server", "core/served_steer.py", served_steer.TRANSITIONS),
     Machine("The breaker", "core/breaker.py", breaker.TRANSITIONS),
-    Machine(
-        "A Realtime socket", "core/realtime/connection.py", realtime_connection.STEPS, "STEPS"
-    ),
+    Machine("A Realtime socket", "core/realtime/connection.py", realtime_connection.STEPS, "STEPS"),
     Machine(
         "The place for a Realtime response", "core/realtime/sequencer.py", sequencer.SLOTS, "SLOTS"
     ),

@@ -272,6 +272,9 @@ async def test_help_teaches(command: str) -> None:
     [
         (["--report", "nope/voice.html"], "nope/voice.html cannot be written"),
         (["--record", "nope/talk.wav"], "nope/talk.wav cannot be written"),
+        (["--report", "talk.wav", "--record", "./talk.wav"], "--report and --record are the same"),
+        (["--report", ""], "--report is empty"),
+        (["--record", "talk.mp3"], "--record talk.mp3 is no wav file"),
         (["--after", "9"], "Invalid value for '--after'"),
     ],
 )

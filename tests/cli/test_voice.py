@@ -43,6 +43,11 @@ def wav(path: Path) -> tuple[int, int, bytes]:
         return file.getframerate(), file.getnchannels(), file.readframes(file.getnframes())
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the wav files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.wav")}
+
+
 async def test_three_tones_are_heard_by_the_built_in_voice_and_answered() -> None:
     done = await run("voice")
     said = EMBEDDED + "\n0.91 s said, 3.52 s answered after "
@@ -157,6 +162,13 @@ async def test_nobody_there() -> None:
         (["--in", "short.wav"], "short.wav has 50 ms of sound, and a server takes 100 ms"),
         (["--out", "nope/reply.wav"], "nope/reply.wav cannot be written: no such file"),
         (["--record", "nope/both.wav"], "nope/both.wav cannot be written: no such file"),
+        (["--in", ""], "--in is empty; name a file with --in"),
+        (["--out", ""], "--out is empty; name a file with --out"),
+        (["--record", ""], "--record is empty"),
+        (["--out", "/"], "/ is a directory"),
+        (["--out", "reply.mp3"], "--out reply.mp3 is no wav file; only wav is written"),
+        (["--out", "-"], "--out - is no wav file"),
+        (["--record", "both.ogg"], "--record both.ogg is no wav file"),
         (["--text", " "], "--text is empty"),
         (["--mic", "--in", "short.wav"], "--mic and --in do not go together"),
         (["--mic", "--out", "reply.wav"], "--mic and --out do not go together"),
@@ -173,6 +185,28 @@ async def test_wrong_options_are_refused_before_anything_is_sent(
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {said}"), done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--in", "keep.wav", "--out", "keep.wav"], "--in and --out"),
+        (["--in", "keep.wav", "--record", "other/../keep.wav"], "--in and --record"),
+        (["--in", "keep.wav", "--out", "linked.wav"], "--in and --out"),
+        (["--out", "new.wav", "--record", "./new.wav"], "--out and --record"),
+    ],
+)
+async def test_no_file_is_written_over_another(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    write_wav(tmp_path / "keep.wav", tone(440, 200))
+    (tmp_path / "linked.wav").hardlink_to(tmp_path / "keep.wav")
+    before = contents(tmp_path)
+    done = await run("voice", *options, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {said} are the same file, "), done.err
+    assert before == contents(tmp_path)
 
 
 def test_a_session_is_only_told_what_was_asked_for() -> None:

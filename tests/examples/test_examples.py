@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 from architecture.repository import ROOT, SOURCE
 
-# Those that serve until they are stopped have tests of their own, in tests/realtime/twilio.
+# Those that serve until they are stopped have tests of their own, in tests/realtime.
 EXAMPLES = sorted(
-    path
-    for path in (ROOT / "examples").glob("*.py")
-    if not path.stem.startswith("realtime_twilio_")
+    path for path in (ROOT / "examples").glob("*.py") if not path.stem.startswith("realtime_")
 )
 
 SAID = {

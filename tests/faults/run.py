@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from drop_in_faults import DROP_IN_FAULTS
 from gateway_faults import GATEWAY_FAULTS
 from playback_faults import PLAYBACK_FAULTS
+from realtime_faults import REALTIME_FAULTS
 from recovery_faults import RECOVERY_FAULTS
 from serving_steer_faults import SERVING_STEER_FAULTS
 from steering_faults import STEERING_FAULTS
@@ -140,6 +141,7 @@ def main(arguments: list[str]) -> int:
         *SERVING_STEER_FAULTS,
         *GATEWAY_FAULTS,
         *PLAYBACK_FAULTS,
+        *REALTIME_FAULTS,
         *TWILIO_FAULTS,
     )
     chosen = [each for each in everything if not words or any(word in each.name for word in words)]

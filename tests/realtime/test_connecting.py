@@ -329,7 +329,7 @@ async def test_a_socket_that_was_left_says_nothing_any_more() -> None:
 async def test_a_message_that_is_too_large_loses_the_socket() -> None:
     large = faults.change(lambda event: event | {"padding": "x" * 4096}, on="session.updated")
     async with RealtimeServer(faults=[large]) as server:
-        rt = dial(server, inbound_bytes=4096, reconnect=False)
+        rt = dial(server, inbound_bytes=4096, reconnect=False, wait_for="created")
         async with rt:
             with pytest.raises(ConnectionLost) as raised:
                 async for _ in rt.events():
@@ -342,7 +342,7 @@ async def test_messages_of_many_megabytes_arrive() -> None:
     large = faults.change(lambda event: event | {"padding": padding}, on="session.updated")
     cut = faults.pieces(2**20, on="session.updated")
     async with RealtimeServer(faults=[large, cut]) as server:
-        rt = dial(server)
+        rt = dial(server, wait_for="created")
         events = rt.events()  # what is larger than a reader's buffer may wait alone
         reading = asyncio.create_task(take(events, "session.updated"))
         async with rt:

@@ -135,7 +135,7 @@ async def test_a_key_that_is_refused_later_ends_the_session_at_once() -> None:
 async def test_a_server_that_always_hangs_up_is_given_up() -> None:
     hang_up = [faults.close(1011, "no", on="session.updated")]
     async with RealtimeServer(faults=hang_up) as server:
-        rt = dial(server, settings=QUICK)
+        rt = dial(server, settings=QUICK, wait_for="created")
         async with rt:
             await until(lambda: rt.error is not None)
             assert isinstance(rt.error, ConnectionLost)

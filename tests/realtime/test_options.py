@@ -44,7 +44,17 @@ def test_connect_has_the_parameters_of_the_options(connect: Any) -> None:
         ({"output_latency_ms": -1}, "`output_latency_ms` must be zero or more"),
         ({"require_ephemeral": "yes"}, "`require_ephemeral` must be True, False or None"),
         ({"session": "fast"}, "`session` must be a mapping, not str"),
-        ({"session": {"tools": [print]}}, "it cannot be sent as JSON"),
+        ({"session": {"tools": [print]}}, "Realtime tools are dicts in the shape of the wire"),
+        ({"session": {"include": [print]}}, "it cannot be sent as JSON"),
+        ({"voice": "marin"}, '`voice` is what the session is to be: session={"voice": …}'),
+        ({"model": 3}, "`model` must be a text, not int"),
+        ({"api_key": 3}, "`api_key` must be a text, or a function that returns one, not int"),
+        ({"base_url": b"x"}, "`base_url` must be a text, not bytes"),
+        ({"default_headers": {"x": 1}}, "`default_headers` must be a mapping of texts, not dict"),
+        ({"reconnect": "no"}, "`reconnect` must be True or False, not str"),
+        ({"settings": {}}, "`settings` must be a RealtimeSettings, not dict"),
+        ({"backlog_ms": "1"}, "`backlog_ms` must be a number of milliseconds, not str"),
+        ({"backlog_ms": 0}, "`backlog_ms` must be a number of milliseconds above 0, not 0"),
         ({"session": {"output_format": "mp3"}}, "`output_format` must be pcm16, g711_ulaw"),
         (
             {"settings": RealtimeSettings(overflow="block")},
@@ -58,7 +68,7 @@ def test_connect_has_the_parameters_of_the_options(connect: Any) -> None:
 )
 def test_a_wrong_argument_is_refused_at_once(connect: Any, given: Any, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        connect(**KEY, **given)
+        connect(**{**KEY, **given})
     assert str(raised.value).startswith(said)
 
 

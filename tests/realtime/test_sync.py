@@ -219,7 +219,7 @@ async def test_a_session_that_is_lost_raises_where_it_is_read() -> None:
     async with RealtimeServer(HELLO, **FAST) as server:
 
         def work() -> None:
-            with dial(server, reconnect=False) as rt:
+            with dial(server, reconnect=False, wait_for="created") as rt:
                 waiting = rt.events()
                 with pytest.raises(ConnectionLost, match="4000"):
                     for _ in waiting:

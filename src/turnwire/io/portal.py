@@ -122,6 +122,27 @@ class Portal:
         except TurnwireError:  # nobody writes any more; or it is this thread that does
             return read()
 
+    def do(self, work: Callable[[], T]) -> T:
+        """Run a function on the loop's thread, also while it winds up, and return its result.
+
+        Once that thread has ended it runs here, and here only; so it does before the first call,
+        and if it is that thread that asks.
+        """
+        background = self._background
+        if background is None or self._forked or background.is_current:
+            return work()
+        future = background.post(work)
+        if future is not None:
+            try:
+                return future.result()
+            except CancelledError:  # the loop ended before it came to it
+                pass
+            except BaseException:
+                future.cancel()
+                raise
+        background.wait_ended()
+        return work()
+
     def close(self) -> None:
         """Wind up, stop the loop and wait for its thread; calling it again waits for the same end.
 
@@ -151,6 +172,8 @@ class _Background:
         self._wind_up = wind_up
         self._over = self.loop.create_future()
         self._ending: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()  # nothing may slip in behind the end
+        self._takes = True
         self._threads = ThreadPoolExecutor(thread_name_prefix="turnwire-function")
         self.loop.set_default_executor(self._threads)
         self._thread = threading.Thread(target=self._run, name="turnwire-portal", daemon=True)
@@ -167,9 +190,28 @@ class _Background:
             # exception; the others go on.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 self.loop.run_until_complete(self._over)
+        with self._lock:
+            self._takes = False
+        self.loop.run_until_complete(_cancel_all_others())  # what was posted meanwhile
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.loop.close()
+
+    def post(self, work: Callable[[], T]) -> Future[T] | None:
+        """Have a function run on the loop, after all that was posted before; None if it ended.
+
+        It is cancelled if the loop ends first, and then it was not run.
+        """
+
+        async def run() -> T:
+            return work()
+
+        running = run()
+        with self._lock:
+            if self._takes:
+                return asyncio.run_coroutine_threadsafe(running, self.loop)
+        running.close()
+        return None
 
     def end(self) -> None:
         """Begin to end; the thread does the rest by itself."""
@@ -185,9 +227,13 @@ class _Background:
         finally:
             self._over.set_result(None)
 
+    def wait_ended(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
     def join(self) -> None:
         """Wait until the thread has ended, and a second for functions in threads."""
-        self._thread.join()
+        self.wait_ended()
         # An executor only knows how to wait for ever.
         waiting = threading.Thread(
             target=self._threads.shutdown, name="turnwire-close", daemon=True

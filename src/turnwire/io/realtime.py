@@ -17,7 +17,7 @@ from turnwire.core.realtime.actions import Close, Deliver, Dial, End, Flush, Log
 from turnwire.io.describing import describe, describe_dial
 from turnwire.io.endpoint import SignInFailed
 from turnwire.io.timer import Timer
-from turnwire.io.websocket import UpgradeRefused, WebSocket, open_session
+from turnwire.io.websocket import UpgradeRefused, WebSocket, close_and_stop, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -137,7 +137,7 @@ class RealtimeEngine:
     def _hang_up(self, generation: int, code: int) -> None:
         socket, task = self._sockets.pop(generation, None), self._tasks.get(generation)
         if socket is not None:
-            closing = self._loop.create_task(_close(socket, task, code))
+            closing = self._loop.create_task(close_and_stop(socket, task, code))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         elif task is not None:
@@ -250,11 +250,3 @@ def _refusal(refused: UpgradeRefused) -> Failure:
     return Failure(
         FailureKind.REFUSED, message, code=said.code, status=status, headers=headers, body=body
     )
-
-
-async def _close(socket: WebSocket, task: asyncio.Task[None] | None, code: int) -> None:
-    try:
-        await socket.close(code)
-    finally:
-        if task is not None:
-            task.cancel()

@@ -22,6 +22,11 @@ class UplinkSocket(ClientWebSocketResponse[bool]):
     def __init__(self, reader: Any, writer: WebSocketWriter, *args: Any, **options: Any) -> None:
         super().__init__(reader, writer, *args, **options)
         self._transport: asyncio.WriteTransport = writer.transport
+        # TLS hands on at once what the transport below takes, and counts it no more.
+        tls = getattr(self._transport, "_ssl_protocol", None)
+        below = getattr(tls, "_transport", None)
+        if isinstance(below, asyncio.WriteTransport):
+            below.set_write_buffer_limits(high=_BUFFER_BYTES)
 
     async def drained(self) -> None:
         """Wait until no more than a message or two wait in this process."""

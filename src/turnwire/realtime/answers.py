@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import logging
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from turnwire.client.raising import dial_error, server_error
 from turnwire.core.failure import Failure, FailureKind
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from turnwire.events.realtime import RealtimeEvent, RealtimeResponse
+
+_log: Final = logging.getLogger("turnwire")
+_INTERRUPTED: Final = "interrupted"  # the listener did not want it any more
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -48,8 +52,39 @@ def error_of(failure: Failure) -> TurnwireError:
             )
 
 
+class Outcome:
+    """What became of something that was asked for: a failure that nobody takes note of is logged.
+
+    Attributes:
+        taken: Whether somebody asked what became of it.
+    """
+
+    def __init__(self) -> None:
+        self.taken = False
+        self._failure: Failure | None = None
+
+    def failed(self, failure: Failure) -> None:
+        """Note that it failed; what its owner wanted to end is not worth a word."""
+        if failure.kind is not FailureKind.CLOSED and failure.code != _INTERRUPTED:
+            self._failure = failure
+
+    def tell(self) -> None:
+        """Log a failure of which nobody has taken note, once and without its words."""
+        failure, self._failure = self._failure, None
+        if failure is not None and not self.taken:
+            code = "" if failure.code is None else f", {failure.code}"
+            _log.warning(
+                "what was asked of a Realtime session failed (%s%s), and nobody awaited it",
+                failure.kind.value,
+                code,
+            )
+
+    def __del__(self) -> None:
+        self.tell()
+
+
 class Answer(Generic[T_co]):
-    """Something to be awaited, or not: nobody has to.
+    """Something to be awaited, or not: nobody has to; a failure is logged then.
 
     Await it as often as you like; cancelling the wait cancels nothing else.
 
@@ -59,6 +94,7 @@ class Answer(Generic[T_co]):
     """
 
     def __init__(self) -> None:
+        self.noted = Outcome()
         self._future: asyncio.Future[T_co] = asyncio.get_running_loop().create_future()
         self._future.add_done_callback(_retrieve)
 
@@ -70,9 +106,12 @@ class Answer(Generic[T_co]):
     @property
     def failed(self) -> bool:
         """True if it is known, and is an error."""
-        return self._future.done() and self._future.exception() is not None
+        failed = self._future.done() and self._future.exception() is not None
+        self.noted.taken = self.noted.taken or failed
+        return failed
 
     def __await__(self) -> Generator[None, None, T_co]:
+        self.noted.taken = True
         return asyncio.shield(self._future).__await__()
 
     def outcome(self) -> T_co:
@@ -82,12 +121,14 @@ class Answer(Generic[T_co]):
             asyncio.InvalidStateError: It is not known yet.
             TurnwireError: As while awaiting.
         """
+        self.noted.taken = self.noted.taken or self._future.done()
         return self._future.result()
 
     def settle(self, answer: RealtimeEvent | Failure) -> bool:
         """Take an answer; return whether it was the last one."""
         if not self._future.done():
             if isinstance(answer, Failure):
+                self.noted.failed(answer)
                 self._future.set_exception(error_of(answer))
             else:
                 self._future.set_result(self._read(answer))
@@ -132,6 +173,7 @@ class PendingResponse(Answer["RealtimeResponse"]):
     def __init__(self) -> None:
         super().__init__()
         self.begun = Confirmed()
+        self.begun.noted = self.noted  # who awaits the one knows of the other
 
     async def created(self) -> RealtimeResponse:
         """Wait until the server has begun it."""

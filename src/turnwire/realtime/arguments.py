@@ -5,12 +5,21 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+_OF_THE_SESSION: Final = frozenset(
+    {
+        *("audio", "include", "input_format", "instructions", "max_output_tokens"),
+        *("noise_reduction", "output_format", "output_modalities", "prompt", "speed"),
+        *("tool_choice", "tools", "tracing", "transcription", "truncation"),
+        *("turn_detection", "voice"),
+    }
+)
 
 P = ParamSpec("P")
 O = TypeVar("O")  # noqa: E741  # options
@@ -39,6 +48,8 @@ def taking(options: Callable[P, O]) -> Callable[[Callable[[O], R]], Callable[P, 
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
     names = list(known)
     for name in given:
+        if name in _OF_THE_SESSION:
+            raise ConfigError(f'`{name}` is what the session is to be: session={{"{name}": …}}')
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean `{close[0]}`?" if close else f"they are {', '.join(names)}"

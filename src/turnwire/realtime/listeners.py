@@ -94,8 +94,16 @@ class Listeners:
                     result = function(event)
                     if inspect.isawaitable(result):
                         await result
-                except Exception:  # noqa: BLE001  # the others are to hear of it nevertheless
+                except (Exception, asyncio.CancelledError) as error:  # the others go on hearing
+                    if is_cancelled_from_outside(error):
+                        raise
                     _log.exception("a function that listens to %s failed", kind)
+
+
+def is_cancelled_from_outside(error: BaseException) -> bool:
+    """Say whether an error ends this task, rather than something that it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _kind(kind: str) -> str:

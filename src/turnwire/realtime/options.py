@@ -18,6 +18,7 @@ from turnwire.core.realtime.playhead import Reported, VirtualClock
 from turnwire.core.realtime.settings import RealtimeSettings
 from turnwire.errors import ConfigError
 from turnwire.realtime.addressing import IN_BROWSER, ephemeral, with_query
+from turnwire.realtime.kinds import check_kinds, check_milliseconds
 from turnwire.realtime.wishing import check_session
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _WORDS: Final = {
     "overflow": ("drop_oldest", "block", "error"),
     "unheard": ("delete", "truncate_zero", "keep"),
 }
+_FOUND_OUT: Final = frozenset({"auth", "wait_for"})  # where None says nothing
 _BETA_HEADER: Final = "openai-beta"
 # Of `settings`, by the argument that has it.
 _OF_SETTINGS: Final = {
@@ -84,7 +86,8 @@ class RealtimeOptions:
         trust_env: Whether ``HTTPS_PROXY`` and its like are heeded.
         timeout: For a session to be ready.
         wait_for: Which event makes it ready: ``created``, or ``updated`` for the echo of the
-            configuration.
+            configuration, so that a refused one raises where it is opened.  By default
+            ``updated`` if there is a configuration.
         ping_interval: Without any data, after which a ping is sent; half as many more without any
             data lose the socket.  None for no pings.
         inbound_bytes: Of the largest message that is taken.
@@ -119,7 +122,7 @@ class RealtimeOptions:
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     trust_env: bool = True
     timeout: float = 10.0
-    wait_for: Readiness = "created"
+    wait_for: Readiness | None = None
     ping_interval: float | None = 20.0
     inbound_bytes: int = 32 * _MIB
     dialect: Dialect = "ga"
@@ -135,10 +138,11 @@ class RealtimeOptions:
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is opened."""
+        check_kinds(lambda name: getattr(self, name))
         if self.model is not None and self.call_id is not None:
             raise ConfigError("give `model` or `call_id`: a call has its model already")
         for name, words in _WORDS.items():
-            if (given := getattr(self, name)) is not None or name != "auth":
+            if (given := getattr(self, name)) is not None or name not in _FOUND_OUT:
                 checked_word(name, given, words)
         if isinstance(self.playback, str):
             checked_word("playback", self.playback, ("clock", "reported", "read"))
@@ -146,7 +150,7 @@ class RealtimeOptions:
             raise ConfigError("`playback` must be 'clock', 'reported', 'read' or a Playhead")
         checked_choice("require_ephemeral", self.require_ephemeral)
         checked_seconds("timeout", self.timeout)
-        checked_seconds("backlog_ms", self.backlog_ms)
+        check_milliseconds("backlog_ms", self.backlog_ms)
         checked_seconds("renew_margin", self.renew_margin)
         checked_limit("ping_interval", self.ping_interval)
         checked_count("inbound_bytes", self.inbound_bytes)
@@ -204,7 +208,7 @@ class RealtimeOptions:
         return replace(
             self.settings,
             dial_timeout=self.timeout,
-            ready_on=self.wait_for,
+            ready_on=self.wait_for or ("updated" if self.session else "created"),
             receives_audio=not sideband,
             dialect=self.dialect,
             overflow=self.overflow,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 from turnwire.errors import SlowConsumer
@@ -31,7 +31,7 @@ class Transcript:
 
     role: Literal["user", "assistant"]
     item_id: str
-    text: str
+    text: str = field(repr=False)
     final: bool
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING
 
 from turnwire.realtime.facts import Facts
 from turnwire.realtime.hearing import Hearing
 from turnwire.realtime.readers import AudioStream, TranscriptStream, has_audio, has_words
 from turnwire.realtime.subscription import Subscription
+from turnwire.realtime.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from turnwire.realtime.listeners import Function, Listeners
 
 
-class Reading(Facts, Hearing):
+class Reading(Facts, Hearing, Typed):
     """What is read of a session."""
 
     _listeners: Listeners
@@ -65,34 +66,5 @@ class Reading(Facts, Hearing):
         events = self._inbox.subscribe(Subscription(limit_bytes, has_words))
         return TranscriptStream(events, limit_bytes)
 
-    @overload
-    def on(self, kind: str) -> Callable[[Function], Function]: ...
-
-    @overload
-    def on(self, kind: str, function: Function) -> Callable[[], None]: ...
-
-    def on(self, kind: str, function: Function | None = None) -> Callable[..., Any]:
-        """Call a function with each event of a type; return a function that undoes this.
-
-        Without a function it is a decorator.  Functions are called one after the other in a task
-        of their own, plain ones and coroutines; a slow one delays the others, and nothing else.
-        An exception is logged.  What was not told a second after the session was closed is not
-        told any more.
-
-        Args:
-            kind: A type of the wire, such as ``"response.done"``, today's or the beta's; a word
-                such as ``"audio"``, ``"function_call"``, ``"turn_done"`` or
-                ``"connection_change"`` (docs/reference/realtime-members.md); or ``"*"``.
-            function: Takes the event.
-
-        Raises:
-            ConfigError: It is no function, or no such type can be.
-        """
-        if function is not None:
-            return self._listeners.add(kind, function)
-
-        def decorate(function: Function) -> Function:
-            self._listeners.add(kind, function)
-            return function
-
-        return decorate
+    def _listen(self, kind: str, function: Function) -> Callable[[], None]:
+        return self._listeners.add(kind, function)

@@ -61,12 +61,17 @@ class Sound(Wishing):
         try:
             self._machine.append(audio, self._now())
         except NoRoom:
-            room = self._machine.room_bytes()
+            settings = self._machine.settings
+            audio_format = self._machine.configuration.input_format
+            more_ms, limit_ms = audio_format.milliseconds(len(audio)), settings.backlog_ms
             message = (
-                f"{self.backlog_ms:.0f} ms of audio wait to be sent, and {len(audio)} bytes more do"
-                " not fit; use `await feed(audio)`, which waits, or raise `backlog_ms`"
+                f"{self.backlog_ms:.0f} ms of audio wait to be sent, and {more_ms:.0f} ms more do"
+                f" not fit: the limit is {limit_ms:g} ms (`backlog_ms`), or"
+                f" {settings.journal_ms:g} ms without a socket; use `feed`, which"
+                " waits for room, or raise `backlog_ms`"
             )
-            raise QueueFull(message, limit_bytes=room) from None
+            limit_bytes = audio_format.bytes_in(limit_ms)
+            raise QueueFull(message, limit_bytes=limit_bytes) from None
         self._act()
 
     async def feed(self, audio: Buffer) -> None:
@@ -77,7 +82,7 @@ class Sound(Wishing):
         Raises:
             ConnectionLost: The session is closed, or lost for good.
         """
-        samples = _bytes_of(audio)
+        samples = memoryview(_bytes_of(audio))  # of which the rest is not copied for each piece
         while samples:
             self._check_open()
             whole = self._machine.room_bytes()
@@ -86,7 +91,7 @@ class Sound(Wishing):
                 await self._inbox.changed.wait()
                 continue
             piece, samples = samples[:whole], samples[whole:]
-            self.send_audio(piece)
+            self.send_audio(bytes(piece))
 
     def commit(self) -> None:
         """Make an item of the audio since the last commit, for sessions without turn detection.
@@ -96,7 +101,7 @@ class Sound(Wishing):
             ConnectionLost: The session is closed, or lost for good.
         """
         self._check_open()
-        failure = self._machine.commit()
+        failure = self._wish(self._machine.commit)
         if failure is not None:
             raise error_of(failure)
         self._act()
@@ -104,7 +109,7 @@ class Sound(Wishing):
     def clear(self) -> None:
         """Forget the audio since the last commit, here and there."""
         self._check_open()
-        self._machine.clear()
+        self._wish(self._machine.clear)
         self._act()
 
 

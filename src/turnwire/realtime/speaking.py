@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from turnwire.core.failure import Failure
 from turnwire.errors import ConfigError
 from turnwire.realtime.answers import Confirmed, Taken, error_of
-from turnwire.realtime.raw import WAYS
+from turnwire.realtime.raw import WAYS, is_object
 from turnwire.realtime.sound import Sound
 from turnwire.realtime.talk import Talk
 from turnwire.realtime.wishing import check_json, check_session
@@ -15,7 +15,7 @@ from turnwire.realtime.wishing import check_json, check_session
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from turnwire.core.realtime.speaking import Cancel
+    from turnwire.core.realtime.breaking_off import Cancel
     from turnwire.events.realtime import RealtimeEvent
     from turnwire.realtime.answers import Answer
 
@@ -27,7 +27,9 @@ class Speaking(Sound, Talk):
         """Send any event of the client's, in the shape of the wire.
 
         Events that have a method of their own take its way, so that nothing goes out at the wrong
-        time: a ``response.create`` waits until none is active.
+        time: a ``response.create`` waits until none is active.  An ``event_id`` of yours is kept
+        where the event has no method and where it creates an item; all others get another one,
+        for an error that names it is told where the result is awaited.
 
         Returns:
             To be awaited, or not, for the event that confirms it: ``session.updated``, an item's
@@ -35,12 +37,15 @@ class Speaking(Sound, Talk):
             others it is None, at once.
 
         Raises:
-            ConfigError: It has no type, lacks a field, or JSON cannot hold it.
+            ConfigError: It has no type, lacks a field, has one of a wrong shape, or JSON cannot
+                hold it.
+            QueueFull: Too many bytes wait to be sent.
             ConnectionLost: No socket is open just now, for events that have no method of their
                 own; nothing was sent.
         """
         self._check_open()
-        kind = event.get("type")
+        given: object = event  # by a caller whom no type checker warned
+        kind = event.get("type") if is_object(given) else None
         if not isinstance(kind, str):
             raise ConfigError('an event needs a `type`, such as "response.create"')
         check_json(event)
@@ -48,7 +53,7 @@ class Speaking(Sound, Talk):
         try:
             if asking is not None:
                 return asking(self, event)
-            failure = self._machine.send(dict(event))
+            failure = self._wish(self._machine.send, dict(event))
         except KeyError as error:
             raise ConfigError(f"a `{kind}` needs `{error.args[0]}`") from None
         if isinstance(failure, Failure):
@@ -62,7 +67,7 @@ class Speaking(Sound, Talk):
         What of it has arrived is still heard; ``interrupt`` stops that too.
         """
         self._check_open()
-        cancelled = self._machine.cancel_response(response_id, self._now())
+        cancelled = self._wish(self._machine.cancel_response, response_id, self._now())
         self._act()
         return cancelled
 
@@ -87,8 +92,12 @@ class Speaking(Sound, Talk):
             False if nothing was to be heard any more, and nothing was made: nothing was done.
         """
         self._check_open()
-        interrupted = self._machine.interrupt(
-            self._now(), reason=reason, cancel=cancel, response_id=response_id
+        interrupted = self._wish(
+            self._machine.interrupt,
+            self._now(),
+            reason=reason,
+            cancel=cancel,
+            response_id=response_id,
         )
         self._act()
         return interrupted
@@ -108,10 +117,11 @@ class Speaking(Sound, Talk):
         if fields.keys() == {"session"}:
             raise ConfigError("give the fields themselves: `update_session(voice=…)`")
         check_session(fields)
-        return self._waits(self._machine.update_session(fields, self._now()), Confirmed())
+        ticket = self._wish(self._machine.update_session, fields, self._now())
+        return self._waits(ticket, Confirmed())
 
     def renew(self) -> None:
         """Go on in a new session, in the next pause of the talk: see ``ReconnectedEvent``."""
         self._check_open()
-        self._machine.renew(self._now())
+        self._wish(self._machine.renew, self._now())
         self._act()

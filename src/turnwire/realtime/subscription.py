@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from copy import copy
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, cast
 
 import msgspec
 
+from turnwire.errors import ConfigError
 from turnwire.events import realtime as wire
 from turnwire.events.realtime import LaggedEvent
 
@@ -82,6 +84,7 @@ class Subscription:
         self._dropped = 0
         self._dropped_bytes = 0
         self._filled = asyncio.Event()
+        self._is_awaited = False
         self._error: BaseException | None = None
         self._ended = False
 
@@ -174,17 +177,31 @@ class Subscription:
         if not self._ended:
             return None
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)  # each raise adds to what an exception holds on to
         raise StopAsyncIteration
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> RealtimeEvent:
-        """Return the next event; cancelling loses none."""
-        while (event := self.poll()) is None:
-            self._filled.clear()
-            await self._filled.wait()
+        """Return the next event; cancelling loses none.
+
+        Raises:
+            ConfigError: Another task waits for it already.
+            TurnwireError: As of ``poll``.
+        """
+        if self._is_awaited:
+            raise ConfigError(
+                "another task reads this reader already, and each event goes to one of them;"
+                " `rt.events()` gives a reader each, as `rt.audio()` and `rt.transcripts()` do"
+            )
+        self._is_awaited = True
+        try:
+            while (event := self.poll()) is None:
+                self._filled.clear()
+                await self._filled.wait()
+        finally:
+            self._is_awaited = False
         return event
 
 

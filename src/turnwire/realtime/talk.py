@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.errors import ConfigError
 from turnwire.events import encode
 from turnwire.events.realtime import FunctionCallEvent, client
 from turnwire.realtime.answers import Confirmed, PendingItem, PendingResponse
+from turnwire.realtime.images import image_uri
 from turnwire.realtime.wishing import Wishing, check_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
 _MESSAGES: Final = {
     "user": client.user_message,
@@ -49,12 +51,13 @@ class Talk(Wishing):
         Raises:
             ConfigError: No such role, or content that cannot be sent.
             ConnectionLost: The session is closed, or lost for good.
+            QueueFull: Too many bytes wait to be sent.
         """
         if role not in _MESSAGES:
             raise ConfigError(f"`role` must be user, system or assistant, not {role!r}")
         made: Any = _MESSAGES[role]
-        if not isinstance(content, str) and role != "user":
-            raise ConfigError(f"a message of the {role} is a text")
+        if not isinstance(content, str):
+            _check_parts(content, role)
         item = made(content, item_id=item_id)["item"]
         added = self.create_item(item, previous_item_id=previous_item_id, **fields)
         if respond:
@@ -62,10 +65,20 @@ class Talk(Wishing):
         return added
 
     def send_image(
-        self, image_url: str, *, detail: str | None = None, respond: bool = True
+        self, image: str | bytes, *, detail: str | None = None, respond: bool = True
     ) -> PendingItem:
-        """Show an image, a ``data:`` URI of a PNG or a JPEG, and ask for a response to it."""
-        part = client.input_image(image_url, detail=detail)
+        """Show an image, and ask for a response to it.
+
+        Args:
+            image: The bytes of a PNG or a JPEG, or a ``data:`` or ``http(s):`` URI of one.
+            detail: How closely the model looks: ``low``, ``high`` or ``auto``.
+            respond: Whether to ask for a response; wishes that come together become one.
+
+        Raises:
+            ConfigError: It is none of these.
+            ConnectionLost: The session is closed, or lost for good.
+        """
+        part = client.input_image(image_uri(image), detail=detail)
         return self.send_message([part], respond=respond)
 
     def send_function_output(
@@ -108,16 +121,17 @@ class Talk(Wishing):
         Raises:
             ConfigError: JSON cannot hold it.
             ConnectionLost: The session is closed, or lost for good.
+            QueueFull: Too many bytes wait to be sent.
         """
         self._check_open()
         check_json(item)
-        item_id, ticket = self._machine.create_item(item, previous_item_id, fields)
+        item_id, ticket = self._wish(self._machine.create_item, item, previous_item_id, fields)
         return self._waits(ticket, PendingItem(item_id))
 
     def delete_item(self, item_id: str) -> Confirmed:
         """Remove an item; await the result until it is gone."""
         self._check_open()
-        return self._waits(self._machine.delete_item(item_id), Confirmed())
+        return self._waits(self._wish(self._machine.delete_item, item_id), Confirmed())
 
     def retrieve_item(self, item_id: str) -> Confirmed:
         """Ask for an item with its audio; the result, awaited, is ``ConversationItemRetrieved``.
@@ -125,14 +139,15 @@ class Talk(Wishing):
         The answer is as large as the audio in base64; words are in ``history`` without asking.
         """
         self._check_open()
-        return self._asked(self._machine.retrieve_item(item_id))
+        return self._asked(self._wish(self._machine.retrieve_item, item_id))
 
     def truncate_item(self, item_id: str, content_index: int, audio_end_ms: int) -> Confirmed:
         """Make the model forget what it said after a time; ``interrupt`` does it by itself."""
         self._check_open()
         now = self._now()
+        end = int(audio_end_ms)
         return self._asked(
-            self._machine.truncate_item(item_id, content_index, int(audio_end_ms), now)
+            self._wish(self._machine.truncate_item, item_id, content_index, end, now)
         )
 
     def reset_history(self, items: Sequence[Mapping[str, Any]]) -> list[Confirmed]:
@@ -147,8 +162,11 @@ class Talk(Wishing):
         self._check_open()
         for item in items:
             check_json(item)
-        tickets = self._machine.reset_history(items)
-        return [self._waits(ticket, Confirmed()) for ticket in tickets]
+        changes = {ticket: Confirmed() for ticket in self._wish(self._machine.reset_history, items)}
+        for ticket, change in changes.items():  # all of them before any can be settled
+            self._inbox.wait(ticket, change)
+        self._act()
+        return list(changes.values())
 
     def request_response(self, **response: Any) -> PendingResponse:
         """Ask for a response; it is asked for as soon as none is active.
@@ -165,8 +183,21 @@ class Talk(Wishing):
         Raises:
             ConfigError: JSON cannot hold it.
             ConnectionLost: The session is closed, or lost for good.
+            QueueFull: Too many bytes wait to be sent.
         """
         self._check_open()
         check_json(response)
-        ticket = self._machine.ask_response(response or None, self._now())
+        ticket = self._wish(self._machine.ask_response, response or None, self._now())
         return self._waits(ticket, PendingResponse())
+
+
+def _check_parts(content: object, role: str) -> None:
+    if role != "user":
+        raise ConfigError(f"a message of the {role} is a text: `content` must be one")
+    if isinstance(content, (bytes, Mapping)) or not isinstance(content, Iterable):
+        kind = _kind_of(content)
+        raise ConfigError(f"`content` must be a text or a list of parts, not {kind}")
+
+
+def _kind_of(value: Any) -> str:
+    return type(value).__name__

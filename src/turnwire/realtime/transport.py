@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from turnwire.core.realtime.connecting import OPENING
 from turnwire.core.realtime.machine import RealtimeMachine
@@ -47,6 +47,8 @@ class RealtimeTransport(Speaking, Reading):
         TurnError: The server refused the session's configuration.
     """
 
+    _how_to_open: ClassVar[str] = "use `async with`, or `await open()`"
+
     def __init__(self, options: RealtimeOptions) -> None:
         self._inbox = Inbox()
         self._listeners = Listeners(self.item)
@@ -59,6 +61,8 @@ class RealtimeTransport(Speaking, Reading):
     def _prepare(self, options: RealtimeOptions) -> None:
         self.options = options
         self._playhead = options.playhead()
+        # The clock of asyncio's own loops and of uvloop's.  A loop that counts by another one
+        # shifts `expires_at`, and nothing else.
         self._machine = RealtimeMachine(
             options.machine_settings(),
             options.session or {},
@@ -126,15 +130,15 @@ class RealtimeTransport(Speaking, Reading):
             self._inbox.end(None)
             return
         if self._closing is None:
+            if not self._inbox.ended:  # from here on nothing is taken any more
+                self._machine.close()
+                self._engine.act()
             work = self._close(self._engine)
             self._closing = asyncio.create_task(work, name="turnwire-realtime-close")
         if not self._listeners.is_current:
             await asyncio.shield(self._closing)
 
     async def _close(self, engine: RealtimeEngine) -> None:
-        if not self._inbox.ended:
-            self._machine.close()
-            engine.act()
         await engine.aclose()
         await self._listeners.finish()
 
@@ -165,7 +169,7 @@ class RealtimeTransport(Speaking, Reading):
         if self._inbox.ended:
             raise self._inbox.closed_error()
         if self._engine is None:
-            raise ConfigError("the session is not open yet; use `async with`, or `await open()`")
+            raise ConfigError(f"the session is not open yet; {self._how_to_open}")
 
 
 @taking(RealtimeOptions)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core.realtime.line import LATENCY, Line
 
+from core.realtime.line import LATENCY, Line
 from turnwire.events import realtime as wire
 from turnwire.gateway.voice.settings import VoiceSettings
 from turnwire.testing.realtime.script import counted, reply
@@ -72,9 +72,9 @@ def test_p3_nobody_is_interrupted_when_nothing_is_heard() -> None:
     speech_starts(line)
     line.run(1)
 
-    assert [] == line.live.told_of(*EDITS)
-    assert [] == line.of(wire.AudioInterruptedEvent)
-    assert [] == line.flushes
+    assert line.live.told_of(*EDITS) == []
+    assert line.of(wire.AudioInterruptedEvent) == []
+    assert line.flushes == []
 
 
 def test_twice_is_once() -> None:
@@ -84,7 +84,7 @@ def test_twice_is_once() -> None:
     assert line.do(lambda machine: machine.interrupt(line.now))
     assert not line.do(lambda machine: machine.interrupt(line.now))
     line.run(1)
-    assert 1 == len(line.live.told_of(*EDITS))
+    assert len(line.live.told_of(*EDITS)) == 1
 
 
 @pytest.mark.parametrize("server_interrupts", [True, False])
@@ -107,7 +107,7 @@ def test_who_cancels(*, server_interrupts: bool, by_caller: bool) -> None:
     cancels = ["response.cancel"] if by_caller or not server_interrupts else []
     assert [*cancels, "conversation.item.truncate"] == kinds
     (done,) = line.of(wire.ResponseDoneEvent)
-    assert "cancelled" == done.response.status
+    assert done.response.status == "cancelled"
     assert "error" not in line.types()
 
 
@@ -133,7 +133,7 @@ def test_before_it_is_created() -> None:
     assert [{"type": "response.cancel", "response_id": created.response.id}] == line.live.told_of(
         "response.cancel"
     )
-    assert [] == line.of(wire.ResponseAudioDeltaEvent)
+    assert line.of(wire.ResponseAudioDeltaEvent) == []
     assert not line.machine.is_playing(line.now)
 
 
@@ -151,9 +151,9 @@ def test_created_and_no_audio_yet() -> None:
     assert [
         {"type": "conversation.item.delete", "item_id": item.id},
     ] == line.live.told_of("conversation.item.delete")
-    assert [] == line.live.told_of("conversation.item.truncate")
+    assert line.live.told_of("conversation.item.truncate") == []
     assert heard_before == len(line.of(wire.ResponseAudioDeltaEvent))
-    assert [] == line.machine.history()
+    assert line.machine.history() == []
 
 
 def test_late_audio_of_an_interrupted_response_is_not_heard() -> None:
@@ -165,7 +165,7 @@ def test_late_audio_of_an_interrupted_response_is_not_heard() -> None:
     line.run(5)
 
     assert heard == len(line.of(wire.ResponseAudioDeltaEvent))
-    assert 0 < line.machine.statistics().late_deltas
+    assert line.machine.statistics().late_deltas > 0
 
 
 def test_a_server_that_has_less_audio_is_told_its_own_figure() -> None:
@@ -179,9 +179,9 @@ def test_a_server_that_has_less_audio_is_told_its_own_figure() -> None:
 
     first, second = line.live.told_of("conversation.item.truncate")
     assert pytest.approx(950, abs=10) == first["audio_end_ms"]
-    assert 915 == second["audio_end_ms"]
+    assert second["audio_end_ms"] == 915
     assert "error" not in line.types()
-    assert 1 == line.machine.statistics().truncate_errors
+    assert line.machine.statistics().truncate_errors == 1
 
 
 def test_the_words_that_were_not_heard_are_not_in_the_history() -> None:
@@ -205,7 +205,7 @@ def test_the_next_response_waits_for_the_end_of_the_cancelled_one() -> None:
     ticket = line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(20)
 
-    assert 2 == len(line.answers[ticket])
+    assert len(line.answers[ticket]) == 2
     assert "error" not in line.types()
 
 

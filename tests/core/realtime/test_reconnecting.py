@@ -5,8 +5,8 @@ from __future__ import annotations
 from base64 import b64decode
 
 import pytest
-from core.realtime.line import EPOCH, Line
 
+from core.realtime.line import EPOCH, Line
 from turnwire.core.failure import Failure
 from turnwire.events import realtime as wire
 from turnwire.gateway.voice.settings import VoiceSettings
@@ -53,11 +53,14 @@ def test_the_next_session_is_told_what_was_said_and_heard() -> None:
     line.drop()
     line.run(1)
 
-    assert [("message", "hello"), ("message", "you have heard this")] == seeds(line)
+    assert seeds(line) == [("message", "hello"), ("message", "you have heard this")]
     (reconnected,) = line.of(wire.ReconnectedEvent)
-    assert (2, 2, []) == (reconnected.generation, reconnected.seeded_items, reconnected.lost)
-    assert ["connecting", "connected", "reconnecting", "connected"] == [
-        one.status for one in line.of(wire.ConnectionChangeEvent)
+    assert (reconnected.generation, reconnected.seeded_items, reconnected.lost) == (2, 2, [])
+    assert [one.status for one in line.of(wire.ConnectionChangeEvent)] == [
+        "connecting",
+        "connected",
+        "reconnecting",
+        "connected",
     ]
     assert "error" not in line.types()
 
@@ -95,10 +98,10 @@ def test_a_sentence_across_a_drop_arrives_whole() -> None:
     line.run(1)
 
     (first_run,) = oracle.read(heard_by_server(line, 2))
-    assert (7, 0, 200 * 480) == (first_run.item, first_run.first, first_run.count)
+    assert (first_run.item, first_run.first, first_run.count) == (7, 0, 200 * 480)
     (reconnected,) = line.of(wire.ReconnectedEvent)
     assert reconnected.audio_replayed_ms == pytest.approx(2000, abs=50)
-    assert [] == line.of(wire.AudioDroppedEvent)
+    assert line.of(wire.AudioDroppedEvent) == []
 
 
 def test_silence_is_not_said_again_but_for_the_last_second() -> None:
@@ -109,7 +112,7 @@ def test_silence_is_not_said_again_but_for_the_last_second() -> None:
     line.drop()
     line.run(1)
     (reconnected,) = line.of(wire.ReconnectedEvent)
-    assert 1000 == reconnected.audio_replayed_ms
+    assert reconnected.audio_replayed_ms == 1000
 
 
 def test_an_utterance_that_nobody_answered_is_answered_after_all() -> None:
@@ -121,8 +124,8 @@ def test_an_utterance_that_nobody_answered_is_answered_after_all() -> None:
     line.run(10)
 
     (item,) = line.live.told_of("conversation.item.create")
-    assert ["input_audio"] == [part["type"] for part in item["item"]["content"]]
-    assert "of course" == line.machine.history()[-1]["content"][0]["text"]
+    assert [part["type"] for part in item["item"]["content"]] == ["input_audio"]
+    assert line.machine.history()[-1]["content"][0]["text"] == "of course"
 
 
 def test_a_create_that_came_to_nothing_is_sent_again_and_one_that_began_is_lost() -> None:
@@ -148,14 +151,14 @@ def test_a_call_waits_for_its_output() -> None:
     line.run(2)
     line.drop()
     line.run(1)
-    assert [] == seeds(line)
+    assert seeds(line) == []
 
     output = {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
     line.do(lambda machine: machine.create_item(output))
     line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(2)
-    assert [("function_call",), ("function_call_output",)] == seeds(line)
-    assert 1 == len(line.of(wire.FunctionCallEvent))
+    assert seeds(line) == [("function_call",), ("function_call_output",)]
+    assert len(line.of(wire.FunctionCallEvent)) == 1
     assert "error" not in line.types()
 
 
@@ -169,11 +172,11 @@ def test_what_is_wished_in_the_gap_happens_after_it() -> None:
     line.run(3)
 
     assert isinstance(sent, Failure)
-    assert [("message", "in the gap")] == seeds(line)
-    assert 1 == len(line.answers[added])
-    assert 1 == len(line.answers[updated])
-    assert 2 == len(line.answers[asked])
-    assert "cedar" == line.machine.configuration.effective["audio"]["output"]["voice"]
+    assert seeds(line) == [("message", "in the gap")]
+    assert len(line.answers[added]) == 1
+    assert len(line.answers[updated]) == 1
+    assert len(line.answers[asked]) == 2
+    assert line.machine.configuration.effective["audio"]["output"]["voice"] == "cedar"
 
 
 def test_three_quick_deaths_are_enough() -> None:
@@ -183,7 +186,7 @@ def test_three_quick_deaths_are_enough() -> None:
         if not line.ended:
             line.drop()
     line.run(60)
-    assert 1 == len(line.ended)
+    assert len(line.ended) == 1
     assert isinstance(line.ended[0], Failure)
     assert line.machine.generation <= 4
 
@@ -194,8 +197,8 @@ def test_dials_that_fail_have_a_budget() -> None:
     line.dials = ["fail"] * 50
     line.drop()
     line.run(120)
-    assert 1 == len(line.ended)
-    assert 6 == line.machine.statistics().failed_dials
+    assert len(line.ended) == 1
+    assert line.machine.statistics().failed_dials == 6
 
 
 @pytest.mark.parametrize("code", [1000, 1008, 4000])
@@ -220,7 +223,7 @@ def test_a_fatal_error_is_for_good() -> None:
         }
     )
     line.run(60)
-    assert ["insufficient_quota"] == [failure.code for failure in line.ended if failure]
+    assert [failure.code for failure in line.ended if failure] == ["insufficient_quota"]
 
 
 def test_an_expired_session_goes_on() -> None:
@@ -233,9 +236,9 @@ def test_an_expired_session_goes_on() -> None:
     )
     line.start()
     line.run(70)
-    assert "connected" == line.machine.status.value
-    assert 2 == line.machine.generation
-    assert 1 == len(line.of(wire.ReconnectedEvent))
+    assert line.machine.status.value == "connected"
+    assert line.machine.generation == 2
+    assert len(line.of(wire.ReconnectedEvent)) == 1
 
 
 def test_a_session_is_renewed_in_time_and_nobody_notices() -> None:
@@ -247,14 +250,15 @@ def test_a_session_is_renewed_in_time_and_nobody_notices() -> None:
     line.start()
     line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(3290)
-    assert 1 == line.machine.generation
+    assert line.machine.generation == 1
     line.run(15)
-    assert 2 == line.machine.generation
-    assert [("message", "still here")] == seeds(line)
-    assert ["connecting", "connected"] == [
-        one.status for one in line.of(wire.ConnectionChangeEvent)
+    assert line.machine.generation == 2
+    assert seeds(line) == [("message", "still here")]
+    assert [one.status for one in line.of(wire.ConnectionChangeEvent)] == [
+        "connecting",
+        "connected",
     ]
-    assert EPOCH + 6000 < (line.machine.expires_at or 0)
+    assert (line.machine.expires_at or 0) > EPOCH + 6000
     assert not line.sockets[1].open
 
 
@@ -268,10 +272,10 @@ def test_a_renewal_waits_for_a_pause() -> None:
     line.run(530)
     line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(20)  # it would be renewed at 540, and is heard until 560
-    assert 1 == line.machine.generation
+    assert line.machine.generation == 1
     line.run(15)
-    assert 2 == line.machine.generation
-    assert [] == line.of(wire.AudioInterruptedEvent)
+    assert line.machine.generation == 2
+    assert line.of(wire.AudioInterruptedEvent) == []
 
 
 def test_a_renewal_does_not_wait_for_ever() -> None:
@@ -284,10 +288,10 @@ def test_a_renewal_does_not_wait_for_ever() -> None:
     line.run(530)
     line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(35)
-    assert 1 == line.machine.generation
+    assert line.machine.generation == 1
     line.run(10)
-    assert 2 == line.machine.generation
-    assert 1 == len(line.of(wire.ReconnectedEvent)[0].lost)
+    assert line.machine.generation == 2
+    assert len(line.of(wire.ReconnectedEvent)[0].lost) == 1
 
 
 def test_a_reply_goes_on_being_heard_after_a_drop_and_can_be_cut() -> None:
@@ -303,12 +307,14 @@ def test_a_reply_goes_on_being_heard_after_a_drop_and_can_be_cut() -> None:
     line.do(lambda machine: machine.interrupt(line.now))
     line.run(1)
 
-    assert [] == line.live.told_of("conversation.item.truncate")
+    assert line.live.told_of("conversation.item.truncate") == []
     told = line.live.told_of("conversation.item.create", "conversation.item.delete")
-    assert ["conversation.item.create", "conversation.item.delete", "conversation.item.create"] == [
-        one["type"] for one in told
+    assert [one["type"] for one in told] == [
+        "conversation.item.create",
+        "conversation.item.delete",
+        "conversation.item.create",
     ]
     assert words.startswith(told[-1]["item"]["content"][0]["text"])
     assert 4 <= len(told[-1]["item"]["content"][0]["text"].split()) <= 6
-    assert 1 == len(line.machine.history())
+    assert len(line.machine.history()) == 1
     assert "error" not in line.types()

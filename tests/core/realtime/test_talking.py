@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.realtime.line import Line
-
 from turnwire.core.failure import Failure
 from turnwire.events import realtime as wire
 from turnwire.testing.realtime.script import call, counted, reply, text
@@ -19,9 +18,9 @@ def test_a_session_is_opened_with_what_is_wanted_and_no_more() -> None:
         "audio": {"output": {"voice": "marin"}, "input": {"turn_detection": None}},
     }
     assert [{"type": "session.update", "session": expected}] == line.live.told_of("session.update")
-    assert ["connection_change", "connection_change", "session.created"] == line.types()[:3]
+    assert line.types()[:3] == ["connection_change", "connection_change", "session.created"]
     assert [wire.SessionCreatedEvent] == [type(one) for one in line.answers[0]]
-    assert "marin" == line.machine.configuration.effective["audio"]["output"]["voice"]
+    assert line.machine.configuration.effective["audio"]["output"]["voice"] == "marin"
 
 
 def test_a_function_call_is_told_after_the_item_that_is_one() -> None:
@@ -47,7 +46,7 @@ def test_a_message_is_answered() -> None:
     assert [wire.ResponseCreatedEvent, wire.ResponseDoneEvent] == [
         type(one) for one in line.answers[asked]
     ]
-    assert ["time?", "it is noon"] == [one["content"][0]["text"] for one in line.machine.history()]
+    assert [one["content"][0]["text"] for one in line.machine.history()] == ["time?", "it is noon"]
     assert item_id == line.machine.history()[0]["id"]
 
 
@@ -61,7 +60,7 @@ def test_wishes_without_a_body_become_one_response_and_others_do_not() -> None:
     line.run(10)
 
     creates = line.live.told_of("response.create")
-    assert [None, None, "whisper", None] == [one["response"].get("instructions") for one in creates]
+    assert [one["response"].get("instructions") for one in creates] == [None, None, "whisper", None]
     assert all(len(line.answers[ticket]) == 2 for ticket in tickets)
     assert line.answers[tickets[1]] == line.answers[tickets[2]]
     assert "error" not in line.types()
@@ -78,7 +77,7 @@ def test_a_create_waits_for_the_response_that_the_server_began_by_itself() -> No
     ticket = line.do(lambda machine: machine.ask_response(None, line.now))
     line.run(20)
 
-    assert 2 == line.machine.statistics().responses
+    assert line.machine.statistics().responses == 2
     assert [wire.ResponseCreatedEvent, wire.ResponseDoneEvent] == [
         type(one) for one in line.answers[ticket]
     ]
@@ -92,8 +91,8 @@ def test_a_function_call_is_told_once() -> None:
     line.run(5)
 
     calls = line.of(wire.FunctionCallEvent)
-    assert [("call_1", "weather", '{"city":"Oslo"}')] == [
-        (one.call_id, one.name, one.arguments) for one in calls
+    assert [(one.call_id, one.name, one.arguments) for one in calls] == [
+        ("call_1", "weather", '{"city":"Oslo"}')
     ]
 
 
@@ -117,10 +116,10 @@ def test_a_commit_comes_before_the_create_that_follows_it() -> None:
     line.run(5)
 
     kinds = [one["type"] for one in line.live.told if one["type"] != "session.update"]
-    assert ["input_audio_buffer.append"] * 2 + [
+    assert kinds == ["input_audio_buffer.append"] * 2 + [
         "input_audio_buffer.commit",
         "response.create",
-    ] == kinds
+    ]
 
 
 def test_audio_after_a_commit_counts_whenever_the_commit_is_answered() -> None:

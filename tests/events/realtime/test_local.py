@@ -5,9 +5,11 @@ import inspect
 import pytest
 
 from turnwire.events.realtime import (
+    AudioDroppedEvent,
     AudioEvent,
     AudioInterruptedEvent,
     ConnectionChangeEvent,
+    LaggedEvent,
     RealtimeEvent,
     RealtimeItem,
     RealtimeResponseUsage,
@@ -42,7 +44,7 @@ def test_these_are_the_events_of_this_side() -> None:
     classes = [
         cls
         for _, cls in inspect.getmembers(local, inspect.isclass)
-        if issubclass(cls, RealtimeEvent) and cls is not RealtimeEvent
+        if issubclass(cls, RealtimeEvent) and cls not in (RealtimeEvent, local.LocalEvent)
     ]
     assert {str(cls.__struct_config__.tag) for cls in classes} == TYPES
 
@@ -103,3 +105,24 @@ def test_a_turn_says_what_came_of_it() -> None:
     assert loaded["output"][0] == {"id": "i", "type": "message", "content": []}
     assert loaded["usage"] == {"input_tokens": 1, "output_tokens": 0, "total_tokens": 0}
     assert repr(event) == "TurnDoneEvent(type='turn_done', response_id='r')"
+
+
+def test_what_happened_is_shown() -> None:
+    shown = [
+        repr(AudioInterruptedEvent(item_id="i", dropped_ms=40, reason="requested")),
+        repr(ReconnectedEvent(reason="renewal", generation=2, gap_ms=1.5, lost=["a", "b"])),
+        repr(AudioDroppedEvent(ms=20.0, reason="backlog")),
+        repr(LaggedEvent(count=3, bytes=4096)),
+    ]
+    assert shown == [
+        (
+            "AudioInterruptedEvent(type='audio_interrupted', item_id='i', reason='requested',"
+            " heard_ms=0, dropped_ms=40)"
+        ),
+        (
+            "ReconnectedEvent(type='reconnected', reason='renewal', generation=2, gap_ms=1.5,"
+            " seeded_items=0, audio_replayed_ms=0.0, lost=2)"
+        ),
+        "AudioDroppedEvent(type='audio_dropped', reason='backlog', ms=20.0)",
+        "LaggedEvent(type='lagged', count=3, bytes=4096)",
+    ]

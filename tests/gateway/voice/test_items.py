@@ -245,3 +245,26 @@ def test_items_of_text_have_a_limit_too() -> None:
     story = Story(item_bytes=1000)
     story.write("x" * 1001)
     assert story.refused("conversation.item.create", item=message("more"))[0] == "too_many_items"
+
+
+@pytest.mark.parametrize("url", ["iVBORw0KGgo=", "picture.png", "file:///picture.png", ""])
+def test_an_image_that_is_no_url_is_refused(url: str) -> None:
+    part = {"type": "input_image", "image_url": url}
+    item = {"type": "message", "role": "user", "content": [part]}
+    code, words = Story().refused("conversation.item.create", item=item)
+    assert code == "invalid_value"
+    assert "'item.content[0].image_url'. Expected a URL" in words
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,AA==", "https://example.com/a.png"])
+def test_an_image_is_taken(url: str) -> None:
+    part = {"type": "input_image", "image_url": url}
+    item = {"type": "message", "role": "user", "content": [part]}
+    events = Story().send("conversation.item.create", item=item)
+    assert events[0]["item"]["content"] == [part]
+
+
+@pytest.mark.parametrize("item", [{"type": []}, {"type": "message", "role": {}}])
+def test_names_that_are_no_strings_are_refused(item: Any) -> None:
+    code, _ = Story().refused("conversation.item.create", item=item)
+    assert code == "invalid_value"

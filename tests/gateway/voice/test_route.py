@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -21,6 +21,10 @@ from turnwire.gateway.voice.endpoint import VoiceSocket
 from turnwire.gateway.voice.formats import PCM
 from turnwire.gateway.voice.settings import VoiceSettings
 from turnwire.gateway.voice.tones import spoken
+
+if TYPE_CHECKING:
+    from turnwire.gateway.voice.formats import AudioFormat
+    from turnwire.gateway.voice.model import Asked, Saying
 
 pytestmark = [pytest.mark.interop, pytest.mark.io]
 
@@ -217,6 +221,59 @@ async def test_a_client_that_does_not_read_is_waited_for() -> None:
         await client.send({"type": "response.cancel"})
         await client.until("response.done")
         await client.raw.close()
+
+
+class Broken:
+    """A voice that cannot do one of the two things of a voice."""
+
+    def __init__(self, broken: str) -> None:
+        self._broken = broken
+
+    def reply(self, asked: Asked) -> list[Saying]:
+        if self._broken == "reply":
+            raise ZeroDivisionError
+        return [spoken("Yes.")]
+
+    def transcribe(self, audio: bytes, form: AudioFormat) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("broken", ["reply", "transcribe"])
+@pytest.mark.parametrize("delay", [0.0, 0.01], ids=["while reading", "while talking"])
+async def test_a_voice_that_fails_is_told_and_closed(
+    broken: str, delay: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = VoiceSettings(created_delay=delay, transcription_delay=delay)
+
+    async def connect(request: web.Request) -> web.StreamResponse:
+        socket = VoiceSocket(
+            Broken(broken),
+            settings,
+            Settings(),
+            Statistics(),
+            model="m",
+            protocols=(),
+            allowance=Allowance(Limits()),
+        )
+        return await socket.serve(request)
+
+    app = web.Application()
+    app.router.add_get("/", connect)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        client = Client(await session.ws_connect(server.make_url("/")))
+        audio = {"input": {"turn_detection": None, "transcription": {"model": "any"}}}
+        update = {"type": "realtime", "audio": audio}
+        await client.send({"type": "session.update", "session": update})
+        await client.send({"type": "input_audio_buffer.append", "audio": base64_of(tone(300))})
+        await client.send({"type": "input_audio_buffer.commit"})
+        await client.send({"type": "response.create"})
+        event = (await client.until("error"))[-1]
+        assert_on_the_wire(event)
+        assert (event["error"]["type"], event["error"]["code"]) == ("server_error", "server_error")
+        assert await client.closed() == 1011
+    (record,) = (each for each in caplog.records if each.name.startswith("turnwire."))
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 async def test_a_gateway_that_has_no_time_left_closes_at_once() -> None:

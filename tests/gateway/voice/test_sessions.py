@@ -119,6 +119,63 @@ def test_a_format_is_told_whole() -> None:
             "session.max_output_tokens",
         ),
         ({"type": "realtime", "tools": {}}, "invalid_type", "session.tools"),
+        ({"type": "realtime", "tools": ["weather"]}, "invalid_type", "session.tools"),
+        (
+            {"type": "realtime", "tools": [{"type": "function"}]},
+            "missing_required_parameter",
+            "session.tools[0].name",
+        ),
+        (
+            {"type": "realtime", "tools": [{"type": "function", "name": 5}]},
+            "invalid_type",
+            "session.tools[0].name",
+        ),
+        (
+            {
+                "type": "realtime",
+                "tools": [
+                    {"type": "mcp", "server_label": "files"},
+                    {"type": "function", "function": {"name": "weather"}},
+                ],
+            },
+            "missing_required_parameter",
+            "session.tools[1].name",
+        ),
+        (
+            {"type": "realtime", "tools": [{"name": "weather", "function": {}}]},
+            "unknown_parameter",
+            "session.tools[0].function",
+        ),
+        (
+            {"type": "realtime", "tools": [{"type": "web_search"}]},
+            "invalid_value",
+            "session.tools[0].type",
+        ),
+        (
+            {"type": "realtime", "tools": [{"type": []}]},
+            "invalid_value",
+            "session.tools[0].type",
+        ),
+        (
+            {"type": "realtime", "audio": {"input": {"turn_detection": {"type": {}}}}},
+            "invalid_value",
+            "session.audio.input.turn_detection.type",
+        ),
+        (
+            {"type": "realtime", "audio": {"input": {"turn_detection": {"eagerness": {}}}}},
+            "invalid_value",
+            "session.audio.input.turn_detection.eagerness",
+        ),
+        (
+            {"type": "realtime", "audio": {"output": {"format": {"type": []}}}},
+            "invalid_value",
+            "session.audio.output.format.type",
+        ),
+        (
+            {"type": "realtime", "audio": {"input": {"turn_detection": "server_vad"}}},
+            "invalid_type",
+            "session.audio.input.turn_detection",
+        ),
         (
             {
                 "type": "realtime",

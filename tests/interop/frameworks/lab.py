@@ -24,6 +24,7 @@ import inspect
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -184,8 +185,17 @@ def sdk_library() -> str:
     return "httpx2" if "httpx2" in bases else "httpx"
 
 
+def _forget_clients() -> None:
+    """Have LangChain make clients anew: it keeps them by URL, and ports come again."""
+    module = sys.modules.get("langchain_openai.chat_models._client_utils")
+    for name in ("_cached_sync_httpx_client", "_cached_async_httpx_client"):
+        if (kept := getattr(module, name, None)) is not None:
+            kept.cache_clear()
+
+
 def play(scenario: Scenario, way: Way, fault: Fault = Fault.NONE) -> tuple[Outcome, Costs]:
     """Play a scenario against a server of its own."""
+    _forget_clients()
     reader = Reader(fault)
     refuses = fault is Fault.REFUSED_UPGRADE
     with pydantic_warnings(), Peer(reader, handshake=426 if refuses else None) as peer:

@@ -23,4 +23,4 @@ async def test_the_page_works(name: str) -> None:
 
 
 def test_the_page_has_tests() -> None:
-    assert len(TESTS) == 3
+    assert len(TESTS) == 4

@@ -82,6 +82,53 @@ async def test_a_turn(caller: Caller) -> None:
         assert server.sessions[0].session.session["model"] == "m"
 
 
+def broken(_: Any) -> Any:
+    """Do what a script or a function of faults with a mistake in it does."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01], ids=["while reading", "while talking"])
+async def test_a_script_that_raises_fails_the_test_with_its_cause(
+    caller: Caller, delay: float
+) -> None:
+    async def fail() -> None:
+        async with RealtimeServer(broken, created_delay=delay) as server:
+            socket = await caller.dial(server)
+            await socket.send("response.create")
+            error = (await socket.until("error"))[-1]["error"]
+            assert (error["type"], error["code"]) == ("server_error", "server_error")
+            assert await socket.end() == 1011
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+
+
+async def test_nobody_waits_for_what_has_raised(caller: Caller) -> None:
+    async def fail(server: RealtimeServer) -> None:
+        async with server:
+            await (await caller.dial(server)).send("response.create")
+            await server.wait_until(lambda: server.responses == 2)
+
+    for server in (RealtimeServer(broken), RealtimeServer(faults=broken)):
+        with pytest.raises(ZeroDivisionError) as caught:
+            await fail(server)
+        assert len(caught.value.__notes__) == 1
+        assert "The Realtime server saw" in caught.value.__notes__[0]
+
+
+async def test_what_the_script_raised_is_noted_on_what_the_test_raises(caller: Caller) -> None:
+    async def fail() -> None:
+        async with RealtimeServer(broken) as server:
+            socket = await caller.dial(server)
+            await socket.send("response.create")
+            await socket.end()
+            raise KeyError
+
+    with pytest.raises(KeyError) as caught:
+        await fail()
+    assert caught.value.__notes__[-1].endswith("ZeroDivisionError\n")
+
+
 async def test_ids_differ_between_connections(caller: Caller) -> None:
     async with RealtimeServer() as server:
         first, second = await caller.dial(server), await caller.dial(server)
@@ -287,8 +334,6 @@ async def test_before_it_serves_it_has_no_address() -> None:
     server = RealtimeServer()
     with pytest.raises(RuntimeError, match="does not serve yet"):
         _ = server.url
-    with pytest.raises(TypeError):
-        RealtimeServer(sped=3)
 
 
 async def test_a_hundred_connects_leave_nothing_behind(caller: Caller) -> None:

@@ -20,6 +20,7 @@ from turnwire.cli.demo_voice.sentences import sentences
 from turnwire.cli.demo_voice.tracks import tracks_of
 from turnwire.cli.exits import ExitCode, complain, exits
 from turnwire.cli.terminal import console, writing
+from turnwire.cli.voice.files import check_names, check_wav
 from turnwire.cli.voice.plan import check_writable
 
 AFTER: Final = 2.4  # in the middle of a word, where the last sample can be told exactly
@@ -75,9 +76,12 @@ def demo_voice(told: VoiceDemonstration) -> ExitCode:
     """Play the scene and print what came out.
 
     Raises:
-        ConfigError: A file cannot be written.
+        ConfigError: A file cannot be written, or both are the same.
         TurnwireError: The session failed.
     """
+    check_names({"--report": told.report, "--record": told.record})
+    if told.record is not None:
+        check_wav("--record", told.record)
     for path in (told.report, told.record):
         if path is not None:
             check_writable(path)

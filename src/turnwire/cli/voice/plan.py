@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.audio import PCM16, PCMU, WavSource, tone
+from turnwire.cli.voice.files import check_names, check_wav
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class Plan:
         """Find out what cannot be done, before anything is sent.
 
         Raises:
-            ConfigError: Options that do not go together, a file that cannot be read or written, or
-                an extra that is not installed.
+            ConfigError: Options that do not go together, a file that cannot be read or written or
+                that two of them name, or an extra that is not installed.
         """
         alone = {"--in": self.source, "--out": self.out, "--g711": self.g711, "--text": self.text}
         for option, given in alone.items():
@@ -80,11 +81,19 @@ class Plan:
             raise ConfigError("--half-duplex is for --mic; leave it out, or talk with --mic")
         if self.text is not None and not self.text.strip():
             raise ConfigError('--text is empty; try: turnwire voice --text "Hello"')
+        self._check_files()
+
+    def _check_files(self) -> None:
+        written = {"--out": self.out, "--record": self.record}
+        check_names({"--in": self.source, **written})
+        for option, path in written.items():
+            if path is not None:
+                check_wav(option, path)
         if self.g711:
             require_conversion()
         if self.source is not None:
             self._check_source(self.source)
-        for path in (self.out, self.record):
+        for path in written.values():
             if path is not None:
                 check_writable(path)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from turnwire.core.realtime import failing, saying, speaking
+from turnwire.core.realtime import breaking_off, failing, saying, speaking
 from turnwire.core.realtime.interrupting import SPEECH_STARTED, Announced, Truncate
 from turnwire.core.realtime.playback import Part
 from turnwire.core.realtime.state import About
@@ -87,7 +87,7 @@ def _speech_started(
     state.deliver(event)  # before what follows from it
     state.speaking, state.speech_ended = True, None
     state.uplink.journal.speech_started(event.audio_start_ms)
-    speaking.break_off(state, now, reason=SPEECH_STARTED)
+    breaking_off.break_off(state, now, reason=SPEECH_STARTED)
     return False
 
 
@@ -134,8 +134,6 @@ def _item_placed(
 ) -> bool:
     _put(state, event.item, _place(state, event.previous_item_id))
     item_id = event.item.id or ""
-    if event.previous_item_id and state.questions_about(About.ITEM, item_id, socket=state.live):
-        state.items.move(item_id, event.previous_item_id)  # others may have come before it
     _confirm(state, event, item_id)
     if item_id in state.delete_when_added:
         state.delete_when_added.discard(item_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.realtime import failing, losing, pauses, saying, speaking
 from turnwire.core.realtime.actions import Close, Dial, Settle, Wake
 from turnwire.core.realtime.configuration import merged
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 OPENING: Final = 0  # the ticket of who waits for the session to be ready
 _HELD_EVENTS: Final = 256  # of a socket that is not live yet; a dozen are usual
+_HELD_BYTES: Final = 4 * 2**20
 _MILLISECONDS: Final = 1000.0
 
 
@@ -53,7 +56,7 @@ def received(state: RealtimeState, socket: Connection, event: RealtimeEvent, now
         case wire.RealtimeErrorEvent():
             _failed(state, socket, event, now)
         case _:
-            _hold(state, event)
+            _hold(state, socket, event)
     if isinstance(event, wire.SessionCreatedEvent) and socket.phase is Phase.GREETING:
         socket.step(Step.GREETED)
         _greeted(state, socket, event)
@@ -70,12 +73,15 @@ def _confirm(state: RealtimeState, socket: Connection, about: About, item_id: st
         del state.questions[event_id]
 
 
-def _hold(state: RealtimeState, event: RealtimeEvent) -> None:
-    if len(state.held) < _HELD_EVENTS:
+def _hold(state: RealtimeState, socket: Connection, event: RealtimeEvent) -> None:
+    size_bytes = sum(len(one.raw) for one in state.held) + len(event.raw)
+    fits = len(state.held) < _HELD_EVENTS and size_bytes <= _HELD_BYTES
+    if fits or isinstance(event, wire.SessionCreatedEvent):  # somebody waits for that one
         state.held.append(event)
-    elif len(state.held) == _HELD_EVENTS:
-        state.held.append(event)
-        state.log(f"more than {_HELD_EVENTS} events came before the session was ready: ignored")
+    elif not socket.overran:
+        socket.overran = True
+        limit = f"{_HELD_EVENTS} events or {_HELD_BYTES} bytes"
+        state.log(f"more than {limit} came before the session was ready: ignored")
 
 
 def _greeted(state: RealtimeState, socket: Connection, event: wire.SessionCreatedEvent) -> None:
@@ -100,10 +106,10 @@ def _failed(
     if failing.is_fatal(event.error) and socket is state.successor:  # the talk goes on without it
         losing.leave(state, socket, failure, now)
     elif failing.is_fatal(event.error) or (is_opening and not state.was_live):
-        _hold(state, event)
+        _hold(state, socket, event)
         losing.give_up(state, failure)
     elif failing.error(state, event, now):
-        _hold(state, event)
+        _hold(state, socket, event)
 
 
 def advance(state: RealtimeState, socket: Connection, now: float) -> None:
@@ -211,7 +217,39 @@ def _answer_wishes(
     if greeting is None:
         return
     for event_id, question in list(state.questions.items()):
-        if question.about in losing.SAID_AGAIN and question.generation != socket.generation:
-            del state.questions[event_id]
-            state.configuration.answered(question.ticket, granted=True)
+        if question.about not in losing.SAID_AGAIN or question.generation == socket.generation:
+            continue
+        del state.questions[event_id]
+        state.configuration.answered(question.ticket, granted=True)
+        failure = _untold(state, socket, question)
+        if failure is not None:
+            state.items.delete(question.subject)
+            state.settle(question.ticket, failure)
+        elif not _waits_for_seed(state, socket, question):
             state.settle(question.ticket, greeting)
+
+
+def _untold(state: RealtimeState, socket: Connection, question: Question) -> Failure | None:
+    """Return why an item that was wished for is not in the new session, if it is not."""
+    item_id = question.subject
+    if question.about is not About.ITEM:
+        return None
+    if item_id in socket.refused:
+        return Failure(FailureKind.SERVER, "the server's next session refused the item")
+    is_forgotten = state.items.get(item_id) is None and item_id not in state.gone
+    if item_id not in state.left_out and not is_forgotten:
+        return None
+    limit = f"{state.settings.seed_bytes} bytes (`seed_bytes`)"
+    message = f"the socket is gone, and the item did not go into what the next is told: {limit}"
+    return Failure(FailureKind.LOST, message)
+
+
+def _waits_for_seed(state: RealtimeState, socket: Connection, question: Question) -> bool:
+    """Have an item's owner wait if the new session was told it just now."""
+    if question.about is not About.ITEM:
+        return False
+    for event_id in state.questions_about(About.SEED, question.subject, socket=socket):
+        told = state.questions[event_id]
+        state.questions[event_id] = replace(told, about=About.ITEM, ticket=question.ticket)
+        return True
+    return False

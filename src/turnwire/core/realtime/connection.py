@@ -70,6 +70,7 @@ class Connection:
         session: What the server said that the session is.
         expires_at: When the server ends it, or None.
         spoke: Whether it has sent anything but a greeting or an error.
+        overran: Whether it said more than is kept before it was live.
     """
 
     generation: int
@@ -86,6 +87,7 @@ class Connection:
     session: RealtimeSession | None = None
     expires_at: float | None = None
     spoke: bool = False
+    overran: bool = False
 
     @property
     def is_beginning(self) -> bool:

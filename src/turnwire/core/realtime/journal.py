@@ -21,10 +21,12 @@ class _Turn(NamedTuple):
     Attributes:
         at: Its position.
         commit: The message of this side's that said so; empty if the server found it.
+        cleared: Whether it is no turn: what lies between it and the turn before was cleared.
     """
 
     at: int
     commit: bytes = b""
+    cleared: bool = False
 
 
 class Journal:
@@ -72,6 +74,7 @@ class Journal:
         first = next((turn for turn in self._turns if turn.commit), None)
         if first is not None:
             self._turns.remove(first)
+            self._skip_cleared()
 
     def committed(self) -> bytes:
         """The server made an item of it: forget what is in there, and return it."""
@@ -81,13 +84,21 @@ class Journal:
         begin, end = max(begin, self._start), min(max(end, self._start), self._end)
         said = bytes(self._data[begin - self._start : end - self._start])
         del self._data[: end - self._start]
+        self._skip_cleared()
         return said
 
-    def forget(self) -> None:
-        """The buffer was cleared."""
-        self._data.clear()
-        self._speech_from = None
-        self._turns.clear()
+    def cleared(self) -> None:
+        """The buffer was cleared: turns that ended before stay, what came behind them does not."""
+        if not self._turns:
+            self._speech_from = None  # else it may be where the first of them begins
+        self._turns.append(_Turn(self._end, cleared=True))
+        self._skip_cleared()
+
+    def _skip_cleared(self) -> None:
+        """Forget what was cleared and has no turn before it any more."""
+        while self._turns and self._turns[0].cleared:
+            end = self._turns.pop(0).at
+            del self._data[: max(0, end - self._start)]
 
     def in_format(self, audio_format: AudioFormat) -> Journal:
         """Return an empty one that goes on at the same time, for audio in another format."""
@@ -109,10 +120,14 @@ class Journal:
         elif detected and not self._turns:
             begin = max(begin, self._end - self._format.bytes_in(_BEFORE_SPEECH_MS))
         again: list[tuple[bytes, bytes]] = []
-        for turn in (*(turn for turn in self._turns if turn.commit), _Turn(self._end)):
+        ends = [turn for turn in self._turns if turn.commit or turn.cleared]
+        for turn in (*ends, _Turn(self._end)):
             at = min(max(turn.at, begin), self._end)
-            again.append((bytes(self._data[begin - self._start : at - self._start]), turn.commit))
+            if not turn.cleared:
+                audio = bytes(self._data[begin - self._start : at - self._start])
+                again.append((audio, turn.commit))
             begin = at
-        self._end = 0
-        self.forget()
+        self._end, self._speech_from = 0, None
+        self._data.clear()
+        self._turns.clear()
         return again

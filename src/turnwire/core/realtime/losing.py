@@ -107,6 +107,10 @@ def let_go(state: RealtimeState, socket: Connection, now: float) -> None:
     state.running.clear()
     state.announced.clear()
     state.speaking = state.turn_ended = False
+    for event_id in state.forget_unwritten(socket):
+        question = state.questions.get(event_id)
+        if question is not None and question.about is About.RAW:
+            state.lost.append(event_id)
     _lose_questions(state, socket, failure)
 
 
@@ -131,6 +135,7 @@ def _lose_questions(state: RealtimeState, socket: Connection, failure: Failure) 
 def _forget(state: RealtimeState, socket: Connection) -> None:
     """Forget what was said to a socket that never was live, and what it said."""
     state.held.clear()
+    state.forget_unwritten(socket)
     for event_id, question in list(state.questions.items()):
         if question.generation == socket.generation:
             del state.questions[event_id]
@@ -153,6 +158,7 @@ def give_up(state: RealtimeState, failure: Failure | None) -> None:
     for ticket in dict.fromkeys(tickets):
         state.settle(ticket, reason)
     state.questions.clear()
+    state.unwritten.clear()
     state.outside.clear()
     state.outside_later.clear()
     state.uplink.live = False

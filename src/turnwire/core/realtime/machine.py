@@ -103,14 +103,15 @@ class RealtimeMachine(Wishes):
         state, socket = self._state, self._socket(generation)
         if socket is None:
             return None
-        state.stamp(now + state.settings.answer_timeout)
         message = socket.pull()
-        if message is not None or socket is not state.live:
-            return message
-        found = state.uplink.pull(now)
-        if isinstance(found, Mark):
-            return found.message
-        return None if found is None else client.append(found)
+        if message is None and socket is state.live:
+            found = state.uplink.pull(now)
+            if isinstance(found, bytes):
+                return client.append(found)
+            message = found.message if isinstance(found, Mark) else None
+        if message is not None:
+            state.stamp(message, now)
+        return message
 
     def _socket(self, generation: Generation) -> Connection | None:
         for socket in (self._state.connection, self._state.successor):
@@ -150,9 +151,13 @@ class RealtimeMachine(Wishes):
         if socket is not None and not self._state.ended:
             again = not losing.is_hopeless(failure)
             losing.ended(self._state, socket, failure, now, again=again)
-            if (successor := self._state.connection) is not None and not self._state.ended:
-                connecting.advance(self._state, successor, now)
+            self._go_over(now)
             self._after(now)
+
+    def _go_over(self, now: float) -> None:
+        """Have the socket that is the next one now be live, if it was ready."""
+        if (successor := self._state.connection) is not None and not self._state.ended:
+            connecting.advance(self._state, successor, now)
 
     def malformed(self, generation: Generation, what: str, now: float) -> None:
         """A socket said what is no event; the events around it are none the worse for it."""
@@ -188,6 +193,7 @@ class RealtimeMachine(Wishes):
             losing.give_up(self._state, failure)
         elif event.error.code == failing.EXPIRED and self._state.settings.reconnect:
             losing.leave(self._state, socket, failure, now)
+            self._go_over(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -198,7 +204,8 @@ class RealtimeMachine(Wishes):
         speaking.expire(state, now)
         for event_id, question in list(state.questions.items()):
             if question.until is not None and now >= question.until:
-                state.give_up(event_id, "the time for it is over")
+                what = f"a message ({question.about.value})"
+                state.give_up(event_id, f"the server did not answer {what}: its time is over")
         if state.live is not None and state.uplink.is_due(now):
             self._wake()
         self._after(now)

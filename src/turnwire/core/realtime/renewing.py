@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.realtime import connecting, losing, pauses
 from turnwire.core.realtime.actions import Close
-from turnwire.core.realtime.connection import GOODBYE
+from turnwire.core.realtime.connection import GOODBYE, Phase
 
 if TYPE_CHECKING:
     from turnwire.core.realtime.state import RealtimeState
@@ -19,8 +19,13 @@ def expire(state: RealtimeState, now: float) -> None:
         if socket is None or not socket.is_beginning or now < socket.until:
             continue
         state.actions.append(Close(socket.generation, GOODBYE))
-        message = f"the session was not ready within {state.settings.dial_timeout:g} s"
-        failure = Failure(FailureKind.DIAL_TIMEOUT, f"{message} (`timeout`)")
+        message = f"the session was not ready within {state.settings.dial_timeout:g} s (`timeout`)"
+        if socket.phase is Phase.CONFIGURING:
+            message += (
+                ": the server did not echo the configuration with `session.updated`;"
+                ' `wait_for="created"` does without that'
+            )
+        failure = Failure(FailureKind.DIAL_TIMEOUT, message)
         losing.ended(state, socket, failure, now)
     if state.redial_at is not None and now >= state.redial_at:
         state.redial_at = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.realtime.actions import Wake
 from turnwire.core.realtime.state import About, Question
+from turnwire.core.realtime.uplink import NoRoom
 from turnwire.events import encode
 from turnwire.events.realtime import client, to_beta
 
@@ -28,6 +30,43 @@ def encoded(state: RealtimeState, event: Mapping[str, Any]) -> bytes:
     return encode(to_beta(dict(event)) if state.settings.dialect == "beta" else event)
 
 
+def check_room(state: RealtimeState, *events: Mapping[str, Any]) -> None:
+    """Check that what the caller wishes for may wait to be sent, before anything is changed.
+
+    What this side says by itself is not asked: an interruption has to be said whatever waits.
+
+    Raises:
+        NoRoom: More than ``control_bytes`` would wait.
+        TypeError: JSON cannot hold it.
+    """
+    size_bytes = sum(len(encoded(state, event)) for event in events)
+    waiting_bytes, limit_bytes = _waiting_bytes(state), state.settings.control_bytes
+    if waiting_bytes + size_bytes > limit_bytes:
+        message = (
+            f"{waiting_bytes} bytes of messages wait to be sent, and {size_bytes} bytes more do not"
+            f" fit into {limit_bytes} (`control_bytes`); wait until some were answered"
+        )
+        raise NoRoom(message)
+
+
+def _waiting_bytes(state: RealtimeState) -> int:
+    """Return how much waits to be sent apart from audio."""
+    socket = state.connection
+    can_write = socket is not None and (socket is state.live or socket.is_opening)
+    waiting_bytes = socket.control_bytes if socket is not None and can_write else 0
+    waiting_bytes += state.uplink.marks_bytes + state.sequencer.waiting_bytes
+    return waiting_bytes + sum(len(encode(body)) for body, _ in state.outside_later)
+
+
+def taken_id(state: RealtimeState, event: Mapping[str, Any]) -> Failure | None:
+    """Return why an event cannot be sent if the answer to another one of its id is awaited."""
+    event_id = event.get("event_id")
+    if event_id is None or str(event_id) not in state.questions:
+        return None
+    message = "an event of the same `event_id` is not answered yet; give each another one, or none"
+    return Failure(FailureKind.UNSENT, message)
+
+
 def say(
     state: RealtimeState,
     event: dict[str, Any],
@@ -47,9 +86,11 @@ def say(
     """
     socket = connection or state.live
     assert socket is not None  # asked by the caller
-    event_id = str(event.setdefault("event_id", state.new_id("event")))
+    if event.get("event_id") is None:
+        event["event_id"] = state.new_id("event")
+    event_id = str(event["event_id"])
     message = encoded(state, event)
-    state.ask(event_id, replace(question, generation=socket.generation))
+    state.ask(event_id, replace(question, generation=socket.generation), message)
     if behind_audio and state.uplink.has_mark:
         state.uplink.mark(message)
     else:
@@ -58,12 +99,11 @@ def say(
     return event_id
 
 
-def update(state: RealtimeState, fields: Mapping[str, Any], ticket: Ticket, now: float) -> None:
+def update(state: RealtimeState, fields: Mapping[str, Any], ticket: Ticket) -> None:
     """Change the session, and the one that is being opened."""
     session = state.configuration.want(fields, ticket)
-    until = now + state.settings.update_timeout
     if state.live is not None:
-        say(state, client.session_update(session), Question(About.UPDATE, ticket, until=until))
+        say(state, client.session_update(session), Question(About.UPDATE, ticket))
     else:  # it opens the next session
         state.ask(state.new_id("event"), Question(About.UPDATE, ticket))
     for socket in (state.connection, state.successor):

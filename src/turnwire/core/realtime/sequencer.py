@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.core.machine import advance
+from turnwire.events import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,7 @@ class Asked:
         response_id: Of the response that came of it, or None.
         message: The create, if it did not have to wait behind audio.
         unwanted: True if the listener interrupted before it was created.
+        size_bytes: Of the body.
     """
 
     body: Mapping[str, Any] | None
@@ -86,6 +88,7 @@ class Asked:
     response_id: str | None = None
     message: bytes = b""
     unwanted: bool = False
+    size_bytes: int = 0
 
 
 class Sequencer:
@@ -114,6 +117,11 @@ class Sequencer:
         """How many creates are still to be sent."""
         return len(self._waiting)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """The size of the bodies of those creates."""
+        return sum(one.size_bytes for one in self._waiting)
+
     def _tell(self, happening: Happening, now: float) -> None:
         before, self.slot = self.slot, advance(SLOTS, self.slot, happening)
         if before is not self.slot:
@@ -124,7 +132,8 @@ class Sequencer:
         if body is None and self._waiting and self._waiting[-1].body is None:
             self._waiting[-1].tickets.append(ticket)
         else:
-            self._waiting.append(Asked(body, [ticket]))
+            size_bytes = 0 if body is None else len(encode(body))
+            self._waiting.append(Asked(body, [ticket], size_bytes=size_bytes))
 
     def next(self, now: float) -> Asked | None:
         """Take the wish whose create may be sent now."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from turnwire.core.realtime.uplink import Uplink
     from turnwire.events.realtime import RealtimeEvent
 
-QUESTIONS_KEPT: Final = 1024  # of which no answer is sure to come; the oldest is forgotten
+QUESTIONS_KEPT: Final = 1024  # no answer is sure to come; the oldest are given up
 IDS_KEPT: Final = 256
 
 
@@ -52,6 +52,7 @@ class About(Enum):
     RETRUNCATE = "retruncate"  # after the server said that its audio is shorter
     CANCEL = "cancel"
     RESPONSE = "response"
+    RAW = "raw"  # the caller's own, of which nothing here knows
     OTHER = "other"
 
 
@@ -74,6 +75,11 @@ class Question:
     truncate: Truncate | None = None
     until: float | None = None
     generation: int = 0
+
+    @property
+    def is_sequenced(self) -> bool:
+        """Whether the sequencer waits for the answer, and for how long."""
+        return self.about is About.RESPONSE and self.ticket is None
 
 
 @dataclass(slots=True)
@@ -146,7 +152,7 @@ class RealtimeState:
         chance: Between 0 and 1, drawn anew each time.
         connection: The socket that is spoken on, or the one that will be.
         successor: The socket that will replace it.
-        unstamped: Questions that are to be given up in time, and were not written yet.
+        unwritten: Ids of messages with questions that wait to be written, by the message.
         outside: Tickets of out-of-band responses that were asked for, by the id of the create.
         outside_later: Such responses that wait for a socket, and their tickets.
         over: Responses that ended, so that what is said of them twice counts once.
@@ -175,7 +181,7 @@ class RealtimeState:
     successor: Connection | None = None
     actions: list[Action] = field(default_factory=list["Action"])
     questions: dict[str, Question] = field(default_factory=dict[str, Question])
-    unstamped: list[str] = field(default_factory=list[str])
+    unwritten: dict[bytes, str] = field(default_factory=dict[bytes, str])
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     outside: dict[str, Ticket] = field(default_factory=dict[str, "Ticket"])
     outside_later: list[tuple[Mapping[str, Any], Ticket]] = field(
@@ -246,16 +252,21 @@ class RealtimeState:
             generation = self.connection.generation if self.connection else 0
             self.deliver(ConnectionChangeEvent(status=status.value, generation=generation))
 
-    def ask(self, event_id: str, question: Question) -> None:
-        """Remember what a message was about."""
+    def ask(self, event_id: str, question: Question, message: bytes = b"") -> None:
+        """Remember what a message was about, and the message until it is written."""
         self.questions[event_id] = question
-        is_sequenced = question.about is About.RESPONSE and question.ticket is None
-        if question.generation and question.until is None and not is_sequenced:
-            self.unstamped.append(event_id)
+        if message:
+            self.unwritten[message] = event_id
         if len(self.questions) > QUESTIONS_KEPT:
-            self.give_up(next(iter(self.questions)), "more came after it than are remembered")
+            oldest = next(one for one, each in self.questions.items() if not each.is_sequenced)
+            what = f"a message ({self.questions[oldest].about.value})"
+            self.give_up(
+                oldest,
+                f"too many answers are waited for: {QUESTIONS_KEPT} at most; nobody waits for that"
+                f" to {what} any more, whatever becomes of it",
+            )
 
-    def give_up(self, event_id: str, why: str) -> None:
+    def give_up(self, event_id: str, message: str) -> None:
         """Wait no longer for the answer to a message."""
         question = self.questions.pop(event_id)
         if question.about is About.UPDATE:
@@ -263,15 +274,28 @@ class RealtimeState:
         if question.about is About.RESPONSE:
             self.outside.pop(event_id, None)
             self.given_up.add(event_id)
-        message = f"the server did not answer a message ({question.about.value}): {why}"
         self.settle(question.ticket, Failure(FailureKind.PROGRESS_TIMEOUT, message))
 
-    def stamp(self, until: float) -> None:
-        """Note when questions are given up that are being written now."""
-        for event_id in self.unstamped:
-            if event_id in self.questions:
-                self.questions[event_id] = replace(self.questions[event_id], until=until)
-        self.unstamped.clear()
+    def stamp(self, message: bytes, now: float) -> None:
+        """Note when the question of a message is given up, which is being written now."""
+        event_id = self.unwritten.pop(message, "")
+        question = self.questions.get(event_id)
+        if question is None or question.is_sequenced:
+            return
+        is_update = question.about is About.UPDATE
+        settings = self.settings
+        seconds = settings.update_timeout if is_update else settings.answer_timeout
+        self.questions[event_id] = replace(question, until=now + seconds)
+
+    def forget_unwritten(self, socket: Connection) -> list[str]:
+        """Return the ids of messages that a socket did not take, and forget those messages."""
+        found: list[str] = []
+        for message, event_id in list(self.unwritten.items()):
+            question = self.questions.get(event_id)
+            if question is None or question.generation == socket.generation:
+                del self.unwritten[message]
+                found.append(event_id)
+        return found
 
     def questions_about(
         self, about: About, subject: str | None = None, *, socket: Connection | None = None

@@ -45,7 +45,7 @@ class Mark:
 
 
 class NoRoom(Exception):  # a value on its way to the caller
-    """The audio does not fit; none of it was taken."""
+    """Too much waits to be sent already; nothing was taken, and nothing was changed."""
 
 
 class Uplink:
@@ -62,6 +62,7 @@ class Uplink:
         self._queue: deque[Samples | Mark] = deque()
         self._half: bytes = b""  # of a sample
         self._waiting_bytes = 0
+        self.marks_bytes = 0  # of messages that keep their places in the audio
         self._allowed_bytes = 0  # above the limit, after a gap in which nothing could be sent
         self._short_since: float | None = None  # when what was too short to be sent came
         self._uncommitted_bytes = 0
@@ -161,10 +162,14 @@ class Uplink:
         return dropped_ms
 
     def mark(self, message: bytes, *, commits: bool = False, is_audios: bool = False) -> None:
-        """Have a message written behind the audio that waits now."""
+        """Have a message written behind the audio that waits now.
+
+        A commit drops half a sample that waits for its other half: that would be the next turn's.
+        """
         self._queue.append(Mark(message, commits, is_audios))
+        self.marks_bytes += len(message)
         if commits:
-            self._uncommitted_bytes = 0
+            self._half, self._uncommitted_bytes = b"", 0
             self._commits_asked += 1
 
     def committed(self) -> bytes:
@@ -177,13 +182,18 @@ class Uplink:
 
     def clear(self) -> None:
         """Drop what waits and was not committed, as ``input_audio_buffer.clear`` asks."""
-        self._half = b""
-        while self._queue and isinstance(self._queue[-1], Samples):
-            samples = self._queue.pop()
-            assert isinstance(samples, Samples)  # just seen
-            self._waiting_bytes -= len(samples.data)
-        self._uncommitted_bytes = 0
-        self.journal.forget()
+        self._half, self._uncommitted_bytes = b"", 0
+        behind: deque[Samples | Mark] = deque()
+        while self._queue and not _commits(self._queue[-1]):
+            last = self._queue.pop()
+            if isinstance(last, Samples):
+                self._waiting_bytes -= len(last.data)
+            else:
+                behind.appendleft(last)
+        if not self._queue:  # else all that was sent belongs to a turn that is committed soon
+            self.journal.cleared()
+        self._queue.extend(behind)
+        self._allowed_bytes = min(self._allowed_bytes, self._waiting_bytes)
 
     def lost(self) -> None:
         """Nothing can be sent for now: wait for the next socket, with the journal's room."""
@@ -210,6 +220,7 @@ class Uplink:
                 self._queue.append(Mark(commit, commits=True, is_audios=True))
         self._queue.extend(waiting)
         self._commits_asked = sum(1 for one in self._queue if _commits(one))
+        self.marks_bytes = sum(len(one.message) for one in self._queue if isinstance(one, Mark))
         self._waiting_bytes += size_bytes
         self._allowed_bytes = self._waiting_bytes
         self.live, self._short_since = True, None
@@ -237,6 +248,7 @@ class Uplink:
         first = self._queue[0]
         if isinstance(first, Mark):
             self._queue.popleft()
+            self.marks_bytes -= len(first.message)
             if first.commits:
                 self.journal.commit_sent(first.message)
             return first

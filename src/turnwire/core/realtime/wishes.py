@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from turnwire.core.failure import Failure, FailureKind
-from turnwire.core.realtime import losing, renewing, saying, speaking
+from turnwire.core.realtime import breaking_off, losing, renewing, saying, speaking
 from turnwire.core.realtime.actions import Wake
+from turnwire.core.realtime.configuration import nested
 from turnwire.core.realtime.heard_text import heard_text
 from turnwire.core.realtime.interrupting import Truncate
 from turnwire.core.realtime.resetting import plan_reset
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from turnwire.core.realtime.actions import Ticket
+    from turnwire.core.realtime.breaking_off import Cancel
     from turnwire.core.realtime.configuration import Configuration
     from turnwire.core.realtime.playback import HeardPart
     from turnwire.core.realtime.settings import RealtimeSettings
-    from turnwire.core.realtime.speaking import Cancel
     from turnwire.core.realtime.state import RealtimeState
 
 NOT_SENT = "nothing was sent: no socket is open now"
@@ -129,19 +130,31 @@ class Wishes:
         self._wake()
 
     def commit(self) -> Failure | None:
-        """Make an item of the audio that was given so far; a failure if it is too short."""
+        """Make an item of the audio that was given so far; a failure if it is too short.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
         uplink = self._state.uplink
         if uplink.uncommitted_ms < LEAST_COMMIT_MS and not self._state.configuration.detects_turns:
             given = f"{uplink.uncommitted_ms:.0f} ms of audio were given since the last commit"
             message = f"{given}; the server takes {LEAST_COMMIT_MS:.0f} ms at least"
             return Failure(FailureKind.UNSENT, message)
-        self._behind_audio(client.commit(), commits=True)
+        event = client.commit()
+        saying.check_room(self._state, event)
+        self._behind_audio(event, commits=True)
         return None
 
     def clear(self) -> None:
-        """Empty the input buffer, and drop what was not sent of it."""
+        """Empty the input buffer, and drop what was not sent of it.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
+        event = client.clear()
+        saying.check_room(self._state, event)
         self._state.uplink.clear()
-        self._behind_audio(client.clear(), commits=False)
+        self._behind_audio(event, commits=False)
 
     def _behind_audio(self, event: dict[str, Any], *, commits: bool) -> None:
         event["event_id"] = self._state.new_id("event")
@@ -167,15 +180,43 @@ class Wishes:
         Args:
             item: In the shape of the wire; it gets an id unless it has one.
             previous_id: The item before it, ``"root"`` for none; at the end without.
-            fields: More fields of the message itself.
+            fields: More fields of the message itself; an ``event_id`` that is in use fails.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
         """
+        event = {**client.item_create(item, previous_item_id=previous_id), **(fields or {})}
+        saying.check_room(self._state, event)
+        failure = saying.taken_id(self._state, event)
+        return self._create(item, previous_id, fields or {}, failure)
+
+    def _create(
+        self,
+        item: Mapping[str, Any],
+        previous_id: str | None,
+        fields: Mapping[str, Any],
+        failure: Failure | None = None,
+    ) -> tuple[str, Ticket]:
         ticket = self._state.number()
-        named = {"id": self._state.new_id("item"), **item}
-        saying.create_item(self._state, named, previous_id, ticket, fields or {})
+        named = dict(item)
+        if named.get("id") is None:
+            named["id"] = self._state.new_id("item")
+        if failure is not None:
+            self._state.settle(ticket, failure)
+        else:
+            saying.create_item(self._state, named, previous_id, ticket, fields)
         return str(named["id"]), ticket
 
     def delete_item(self, item_id: str) -> Ticket:
-        """Remove an item; its disappearance settles the ticket."""
+        """Remove an item; its disappearance settles the ticket.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
+        saying.check_room(self._state, client.item_delete(item_id))
+        return self._delete(item_id)
+
+    def _delete(self, item_id: str) -> Ticket:
         ticket = self._state.number()
         saying.delete_item(self._state, item_id, ticket)
         return ticket
@@ -187,7 +228,12 @@ class Wishes:
     def truncate_item(
         self, item_id: str, content_index: int, audio_end_ms: int, now: float
     ) -> Ticket | Failure:
-        """Make the model forget what it said after a time."""
+        """Make the model forget what it said after a time.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
+        saying.check_room(self._state, client.item_truncate(item_id, content_index, audio_end_ms))
         what = Truncate(item_id, content_index, audio_end_ms)
         for each in self._state.ledger.of_item(item_id, now):
             entry = self._state.items.get(item_id)
@@ -199,18 +245,34 @@ class Wishes:
         return self._asked(client.item_truncate(*what), question)
 
     def reset_history(self, items: Sequence[Mapping[str, Any]]) -> list[Ticket]:
-        """Make the talk consist of these items: delete, change and add what differs."""
+        """Make the talk consist of these items: delete, change and add what differs.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
         reset = plan_reset(self.history(), items, lambda: self._state.new_id("item"))
-        deleted = [self.delete_item(item_id) for item_id in reset.deletes]
-        return deleted + [self.create_item(*each)[1] for each in reset.creates]
+        deletes = [client.item_delete(item_id) for item_id in reset.deletes]
+        creates = [client.item_create(item, previous_item_id=at) for item, at in reset.creates]
+        saying.check_room(self._state, *deletes, *creates)
+        deleted = [self._delete(item_id) for item_id in reset.deletes]
+        return deleted + [self._create(item, at, {})[1] for item, at in reset.creates]
 
     def send(self, event: dict[str, Any]) -> Ticket | Failure:
-        """Send a message that nothing here knows about; it needs a live socket."""
-        return self._asked(dict(event), Question(About.OTHER))
+        """Send a message that nothing here knows about; it needs a live socket.
+
+        If it is lost before it was written, ``reconnected`` names its ``event_id``.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
+        return self._asked(dict(event), Question(About.RAW))
 
     def _asked(self, event: dict[str, Any], question: Question) -> Ticket | Failure:
         if self._state.live is None:
             return Failure(FailureKind.LOST, NOT_SENT)
+        if (failure := saying.taken_id(self._state, event)) is not None:
+            return failure
+        saying.check_room(self._state, event)
         ticket = self._state.number()
         saying.say(self._state, event, replace(question, ticket=ticket), behind_audio=True)
         return ticket
@@ -222,7 +284,12 @@ class Wishes:
 
         The ticket is settled by ``response.created`` and by ``response.done``, or by a failure.
         Wishes without a body that wait together become one response.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
         """
+        if body is not None:
+            saying.check_room(self._state, client.response_create(dict(body)))
         ticket = self._state.number()
         speaking.ask(self._state, body, ticket, now)
         return ticket
@@ -245,16 +312,25 @@ class Wishes:
         response_id: str | None = None,
     ) -> bool:
         """Stop what is heard and tell the server how far that was; False if nothing was."""
-        return speaking.break_off(
+        return breaking_off.break_off(
             self._state, now, reason=reason, cancel=cancel, response_id=response_id
         )
 
     # The session.
 
-    def update_session(self, fields: Mapping[str, Any], now: float) -> Ticket:
-        """Change what is given of the session; ``session.updated`` settles the ticket."""
+    def update_session(
+        self,
+        fields: Mapping[str, Any],
+        now: float,  # noqa: ARG002  # as all wishes that are answered in time
+    ) -> Ticket:
+        """Change what is given of the session; ``session.updated`` settles the ticket.
+
+        Raises:
+            NoRoom: Too much waits to be sent apart from audio; nothing was done.
+        """
+        saying.check_room(self._state, client.session_update(nested(fields)))
         ticket = self._state.number()
-        saying.update(self._state, fields, ticket, now)
+        saying.update(self._state, fields, ticket)
         return ticket
 
     def renew(self, now: float) -> None:

@@ -1,6 +1,6 @@
 """Events of this side: what no server says, and what its events mean to an application."""
 
-from typing import Any
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -8,8 +8,25 @@ from turnwire.events.realtime.base import RealtimeEvent
 from turnwire.events.realtime.item import RealtimeItem
 from turnwire.events.realtime.response import RealtimeResponseUsage
 
+_FACTS: Final = (
+    *("status", "reason", "generation", "gap_ms", "seeded_items", "audio_replayed_ms"),
+    *("heard_ms", "dropped_ms", "ms", "count", "bytes"),
+)
 
-class ConnectionChangeEvent(RealtimeEvent, frozen=True, kw_only=True, tag="connection_change"):
+
+class LocalEvent(RealtimeEvent, frozen=True, kw_only=True):
+    """An event of this side, whose facts may be shown."""
+
+    def __repr__(self) -> str:
+        """Name the event, its ids and its facts; what was said stays out of logs."""
+        facts = {name: getattr(self, name) for name in _FACTS if hasattr(self, name)}
+        if isinstance(lost := getattr(self, "lost", None), list):
+            facts["lost"] = len(cast("list[str]", lost))
+        inside = "".join(f", {name}={value!r}" for name, value in facts.items())
+        return f"{super().__repr__().removesuffix(')')}{inside})"
+
+
+class ConnectionChangeEvent(LocalEvent, frozen=True, kw_only=True, tag="connection_change"):
     """The connection became something else.
 
     Attributes:
@@ -21,7 +38,7 @@ class ConnectionChangeEvent(RealtimeEvent, frozen=True, kw_only=True, tag="conne
     generation: int = 0
 
 
-class ReconnectedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="reconnected"):
+class ReconnectedEvent(LocalEvent, frozen=True, kw_only=True, tag="reconnected"):
     """The session goes on, on another socket.
 
     Attributes:
@@ -41,7 +58,7 @@ class ReconnectedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="reconnecte
     audio_replayed_ms: float = 0.0
 
 
-class AudioInterruptedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="audio_interrupted"):
+class AudioInterruptedEvent(LocalEvent, frozen=True, kw_only=True, tag="audio_interrupted"):
     """What was playing stopped, and will not go on.
 
     Attributes:
@@ -58,14 +75,14 @@ class AudioInterruptedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="audio
     reason: str = ""
 
 
-class AudioDroppedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="audio_dropped"):
+class AudioDroppedEvent(LocalEvent, frozen=True, kw_only=True, tag="audio_dropped"):
     """Audio of the user's was not sent: milliseconds of it, and why."""
 
     ms: float
     reason: str = ""
 
 
-class LaggedEvent(RealtimeEvent, frozen=True, kw_only=True, tag="lagged"):
+class LaggedEvent(LocalEvent, frozen=True, kw_only=True, tag="lagged"):
     """This subscriber was too slow: so many events, of so many bytes, did not wait for it."""
 
     count: int

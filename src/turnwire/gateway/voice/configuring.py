@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.gateway.json_shapes import Json, is_array, is_object, object_or_empty
 from turnwire.gateway.voice.defaults import DETECTION, VOICES
@@ -15,6 +15,9 @@ from turnwire.gateway.voice.refusals import (
     wrong_type,
     wrong_value,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SESSION: Final = frozenset(
     {
@@ -32,6 +35,7 @@ _RESPONSE: Final = frozenset(
 )  # fmt: skip
 _INPUT: Final = frozenset({"format", "transcription", "noise_reduction", "turn_detection"})
 _OUTPUT: Final = frozenset({"format", "voice", "speed"})
+_TOOLS: Final = {"function": ("name",), "mcp": ("server_label",)}  # and what each needs
 _SLOWEST: Final = 0.25
 _FASTEST: Final = 1.5
 
@@ -97,9 +101,7 @@ def _check_shared(change: Json, where: str) -> None:
     limit = change.get("max_output_tokens", "inf")
     if limit not in (None, "inf") and (not isinstance(limit, int) or limit < 1):
         raise wrong_value(f"{where}.max_output_tokens", limit, ["an integer above 0", "inf"])
-    tools = change.get("tools", [])
-    if not is_array(tools) or not all(is_object(tool) for tool in tools):
-        raise wrong_type(f"{where}.tools", "an array of objects", "something else")
+    _check_tools(change.get("tools", []), f"{where}.tools")
     audio = change.get("audio")
     if audio is None:
         return
@@ -110,16 +112,34 @@ def _check_shared(change: Json, where: str) -> None:
     _check_output(object_or_empty(audio.get("output")), f"{where}.audio.output")
 
 
+def _check_tools(tools: Any, where: str) -> None:
+    if not is_array(tools) or not all(is_object(tool) for tool in tools):
+        raise wrong_type(where, "an array of objects", "something else")
+    for index, tool in enumerate(tools):
+        kind = tool.get("type", "function")
+        if not _is_one_of(kind, _TOOLS):
+            raise wrong_value(f"{where}[{index}].type", kind, _TOOLS)
+        for name in _TOOLS[kind]:  # not inside of `function`, as Chat Completions has it
+            if name not in tool:
+                raise missing(f"{where}[{index}].{name}")
+            if not isinstance(tool[name], str):
+                raise wrong_type(f"{where}[{index}].{name}", "a string", type(tool[name]).__name__)
+        if "function" in tool:
+            raise unknown_member(f"{where}[{index}].function")
+
+
 def _check_input(given: Json, where: str) -> None:
     _check_members(given, _INPUT, where)
     _check_format(given, where)
     detection = given.get("turn_detection")
     if detection is None:
         return
-    kind = object_or_empty(detection).get("type")
-    if kind is not None and kind not in DETECTION:
+    if not is_object(detection):
+        raise wrong_type(f"{where}.turn_detection", "an object", type(detection).__name__)
+    kind = detection.get("type")
+    if kind is not None and not _is_one_of(kind, DETECTION):
         raise wrong_value(f"{where}.turn_detection.type", kind, DETECTION)
-    for name, value in object_or_empty(detection).items():
+    for name, value in detection.items():
         param = f"{where}.turn_detection.{name}"
         if name in {"create_response", "interrupt_response"} and not isinstance(value, bool):
             raise wrong_type(param, "a boolean", type(value).__name__)
@@ -127,7 +147,7 @@ def _check_input(given: Json, where: str) -> None:
             raise wrong_type(param, "an integer", type(value).__name__)
         if name == "threshold" and not (_is_number(value) and 0 <= value <= 1):
             raise wrong_value(param, value, ["a number from 0 to 1"])
-        if name == "eagerness" and value not in {"low", "medium", "high", "auto"}:
+        if name == "eagerness" and value not in ("low", "medium", "high", "auto"):
             raise wrong_value(param, value, ["low", "medium", "high", "auto"])
 
 
@@ -150,11 +170,16 @@ def _check_format(given: Json, where: str) -> None:
     if form is None:
         return
     kind = object_or_empty(form).get("type")
-    if kind not in FORMATS:
+    known = next((each for name, each in FORMATS.items() if name == kind), None)
+    if known is None:
         raise wrong_value(f"{where}.format.type", kind, FORMATS)
-    rate = object_or_empty(form).get("rate", FORMATS[kind].rate)
-    if rate != FORMATS[kind].rate:
-        raise wrong_value(f"{where}.format.rate", rate, [str(FORMATS[kind].rate)])
+    rate = object_or_empty(form).get("rate", known.rate)
+    if rate != known.rate:
+        raise wrong_value(f"{where}.format.rate", rate, [str(known.rate)])
+
+
+def _is_one_of(value: Any, names: Iterable[str]) -> bool:
+    return value in tuple(names)  # not in a table: JSON has values that cannot be looked up
 
 
 def _is_count(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.gateway.json_shapes import is_array, is_object
 from turnwire.gateway.voice.conversation import Item, Track
-from turnwire.gateway.voice.refusals import bad_audio, missing, wrong_type, wrong_value
+from turnwire.gateway.voice.refusals import bad_audio, bad_image, missing, wrong_type, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ _STRINGS: Final = {
 # A part of a type that is not supported is told apart from one that lacks what it needs: so the
 # service answers, on whose words clients rely that restore a history.
 _NEEDED: Final = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
+_URLS: Final = ("data:", "http://", "https://")
 
 
 def item_of(value: Any, new_id: Callable[[str], str], form: AudioFormat, where: str) -> Item:
@@ -50,7 +51,7 @@ def item_of(value: Any, new_id: Callable[[str], str], form: AudioFormat, where: 
     kind = value.get("type")
     if kind is None:
         raise missing(f"{where}.type")
-    if kind != "message" and kind not in _STRINGS:
+    if kind != "message" and kind not in tuple(_STRINGS):  # which may be an array
         raise wrong_value(f"{where}.type", kind, ["message", *_STRINGS])
     item_id = value.get("id")
     if item_id is not None and (not isinstance(item_id, str) or not item_id):
@@ -68,7 +69,7 @@ def item_of(value: Any, new_id: Callable[[str], str], form: AudioFormat, where: 
 
 def _message(head: Json, value: Json, form: AudioFormat, where: str) -> Item:
     role = value.get("role")
-    if role not in _PARTS:
+    if role not in tuple(_PARTS):
         raise wrong_value(f"{where}.role", role, _PARTS)
     parts = value.get("content")
     if not is_array(parts):
@@ -84,6 +85,8 @@ def _message(head: Json, value: Json, form: AudioFormat, where: str) -> Item:
             raise wrong_value(f"{place}.type", kind, _PARTS[role])
         if kind in _NEEDED:
             _string(part, _NEEDED[kind], place)
+            if kind == "input_image" and not part["image_url"].lower().startswith(_URLS):
+                raise bad_image(f"{place}.image_url")
         else:
             track = item.tracks[index] = Track(form)
             track.add(decoded_audio(part.get("audio"), form))

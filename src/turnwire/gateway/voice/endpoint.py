@@ -7,8 +7,10 @@ would only wait, and nothing is made all at once when the client goes on.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -21,13 +23,15 @@ from turnwire.gateway.voice.refusals import Refused, beta_disabled
 from turnwire.gateway.voice.session import SHAPE_DISABLED, Close, Send, VoiceSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from turnwire.gateway.access.limits import Allowance
     from turnwire.gateway.config.settings import Settings
     from turnwire.gateway.observing.statistics import Statistics
     from turnwire.gateway.voice.model import Voice
     from turnwire.gateway.voice.settings import VoiceSettings
+
+_log = logging.getLogger(__name__)
 
 BETA_HEADER: Final = "OpenAI-Beta"
 _BETA_PROTOCOL: Final = "openai-beta.realtime-v1"
@@ -106,7 +110,7 @@ class VoiceSocket:
                 self._refuse_beta()
             else:
                 self._perform()
-                talking = self._loop.create_task(self._talk())
+                talking = self._loop.create_task(self._talk_to_the_end())
             await self._read()
         finally:
             self._statistics.sockets_open -= 1
@@ -136,17 +140,35 @@ class VoiceSocket:
     async def _read(self) -> None:
         while True:
             message = await self._socket.receive()
-            if message.type is WSMsgType.BINARY:
-                self._session.refuse(Refused("Send events as text messages.", "invalid_json"))
-            elif message.type is WSMsgType.TEXT:
-                data = cast("bytes", message.data)
-                self._statistics.bytes_in += len(data)
-                self._session.received(data, self._now())
-            else:
+            if message.type not in {WSMsgType.BINARY, WSMsgType.TEXT}:
                 return  # closing, closed or broken: aiohttp has answered what can be answered
-            self._perform()
+            with self._last_resort():  # and read on, until the socket is closed
+                is_text = message.type is WSMsgType.TEXT
+                self._take(cast("bytes", message.data) if is_text else None)
             self._news.set()
             await self._room()
+
+    def _take(self, data: bytes | None) -> None:
+        """Answer a text message; None is one of another kind."""
+        if data is None:
+            self._session.refuse(Refused("Send events as text messages.", "invalid_json"))
+        else:
+            self._statistics.bytes_in += len(data)
+            self._session.received(data, self._now())
+        self._perform()
+
+    @contextmanager
+    def _last_resort(self) -> Generator[None]:
+        """Tell the client that waits of a mistake of ours or of the voice's, and close."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  # whatever it is: a client that waits gets an answer
+            _log.exception("a Realtime session failed")
+            self._session.refuse(
+                Refused("The gateway failed. Dial again.", "server_error", kind="server_error")
+            )
+            self._session.close(WSCloseCode.INTERNAL_ERROR, "the gateway failed")
+            self._perform()
 
     def _now(self) -> float:
         return self._loop.time() - self._late if self._stands_at is None else self._stands_at
@@ -163,6 +185,10 @@ class VoiceSocket:
         if self._stands_at is not None:  # reading and talking may both have waited
             self._late = self._loop.time() - self._stands_at
             self._stands_at = None
+
+    async def _talk_to_the_end(self) -> None:
+        with self._last_resort():
+            await self._talk()
 
     async def _talk(self) -> None:
         """Come back whenever something is due."""

@@ -110,6 +110,15 @@ def bad_audio(form: str) -> Refused:
     )
 
 
+def bad_image(param: str) -> Refused:
+    """Return what is said of an image that is no URL, such as base64 alone."""
+    return Refused(
+        f"Invalid '{param}'. Expected a URL that begins with 'data:', 'https:' or 'http:'.",
+        "invalid_value",
+        param,
+    )
+
+
 def audio_too_long(size_bytes: int, limit_bytes: int) -> Refused:
     """Return what is said of an append that is too large."""
     return Refused(

@@ -9,7 +9,7 @@ from turnwire.realtime.sync.answers import Answer, PendingItem, PendingResponse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from turnwire.core.realtime.speaking import Cancel
+    from turnwire.core.realtime.breaking_off import Cancel
     from turnwire.events.realtime import FunctionCallEvent, RealtimeEvent
     from turnwire.events.realtime.base64_codec import Buffer
     from turnwire.realtime import answers
@@ -52,7 +52,8 @@ class SyncTalk:
         Raises:
             ConnectionLost: The session is closed, or lost for good.
         """
-        self._thread.wait_or(self._transport.feed(audio), lambda: self._transport.send_audio(audio))
+        # Some of it may have been taken: what comes after the end only raises.
+        self._thread.wait_or(self._transport.feed(audio), lambda: self._transport.send_audio(b""))
 
     def commit(self) -> None:
         """Make an item of the audio since the last commit, for sessions without turn detection.
@@ -92,12 +93,10 @@ class SyncTalk:
         )
 
     def send_image(
-        self, image_url: str, *, detail: str | None = None, respond: bool = True
+        self, image: str | bytes, *, detail: str | None = None, respond: bool = True
     ) -> PendingItem:
-        """Show an image, a ``data:`` URI of a PNG or a JPEG, and ask for a response to it."""
-        return self._item(
-            lambda: self._transport.send_image(image_url, detail=detail, respond=respond)
-        )
+        """Show an image, bytes of a PNG or a JPEG or a URI, and ask for a response to it."""
+        return self._item(lambda: self._transport.send_image(image, detail=detail, respond=respond))
 
     def send_function_output(
         self, call: FunctionCallEvent | str, output: Any, *, respond: bool = True

@@ -36,7 +36,7 @@ class Thread:
             except Exception as error:  # noqa: BLE001  # raised below
                 return None, error
 
-        result, error = self._portal.look(attempt)
+        result, error = self._portal.do(attempt)
         if error is not None:
             raise error
         return result  # type: ignore[return-value]  # it is what the function returned
@@ -51,13 +51,18 @@ class Thread:
         return self._portal.call(work)
 
     def wait_or(self, work: Coroutine[Any, Any, T], otherwise: Callable[[], T]) -> T:
-        """Do the same; if it is closed, before or meanwhile, return what is known by then."""
+        """Do the same; if it is closed, before or meanwhile, return what is known by then.
+
+        Args:
+            work: The coroutine; some of it may have been done.
+            otherwise: Says what is known; called where nothing else runs.
+        """
         try:
             return self._portal.call(work)
         except TurnwireError:
             if not self._portal.closed:
                 raise
-        return otherwise()
+        return self.do(otherwise)
 
     def close(self) -> None:
         """Wind up and end the thread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from turnwire.errors import ConfigError
 from turnwire.realtime.arguments import taking
@@ -14,6 +14,7 @@ from turnwire.realtime.sync.readers import Reader
 from turnwire.realtime.sync.talk import SyncTalk
 from turnwire.realtime.sync.thread import Thread
 from turnwire.realtime.transport import RealtimeTransport
+from turnwire.realtime.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from turnwire.realtime.readers import Transcript
 
 
-class SyncRealtimeTransport(SyncTalk, SyncFacts):
+class _OnThread(RealtimeTransport):
+    """The twin that does the work."""
+
+    _how_to_open = "use `with`, or `open()`"
+
+
+class SyncRealtimeTransport(SyncTalk, SyncFacts, Typed):
     """A blocking Realtime session; threads may share it.  Made by ``connect``.
 
     ``with`` opens it and closes it.  What sends takes effect in the order of the calls and waits
@@ -33,7 +40,7 @@ class SyncRealtimeTransport(SyncTalk, SyncFacts):
     """
 
     def __init__(self, options: RealtimeOptions) -> None:
-        self._transport = RealtimeTransport(options)
+        self._transport: RealtimeTransport = _OnThread(options)
         self._thread = Thread(self._transport.aclose)
         self._own: Reader[RealtimeEvent] | None = None
 
@@ -102,28 +109,7 @@ class SyncRealtimeTransport(SyncTalk, SyncFacts):
         """
         return Reader(self._thread, self._thread.do(self._transport.transcripts))
 
-    @overload
-    def on(self, kind: str) -> Callable[[Function], Function]: ...
-
-    @overload
-    def on(self, kind: str, function: Function) -> Callable[[], None]: ...
-
-    def on(self, kind: str, function: Function | None = None) -> Callable[..., Any]:
-        """Call a function with each event of a type; return a function that undoes this.
-
-        Without a function it is a decorator.  Functions are called one after the other in a thread
-        of their own, which may use this transport and may block; a slow one delays the others.
-
-        Raises:
-            ConfigError: It is no plain function, or no such type can be.
-        """
-        if function is None:
-
-            def decorate(function: Function) -> Function:
-                self.on(kind, function)
-                return function
-
-            return decorate
+    def _listen(self, kind: str, function: Function) -> Callable[[], None]:
         if not callable(function):
             raise ConfigError(f"`on` takes a function, not {type(function).__name__}")
         if inspect.iscoroutinefunction(function):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSMsgType
 
+from turnwire.gateway.voice.refusals import Refused
 from turnwire.testing.connection import Connection
 from turnwire.testing.realtime.faults import Pieces
 from turnwire.testing.realtime.resting import rest
@@ -15,7 +17,7 @@ from turnwire.testing.steps import Close, Drop, HalfOpen, Say, WithholdPongs
 from turnwire.testing.wires import GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _FINAL: Final = 0x80
 _SHORT: Final = 126
 _LONG: Final = 2**16
+_FAILED: Final = 1011
 
 
 class RealtimeConnection:
@@ -47,6 +50,7 @@ class RealtimeConnection:
         log: Log,
         *,
         served: ServedSession | None,
+        mistaken: Callable[[Exception], None],
         max_message_bytes: int,
     ) -> None:
         self.index = index
@@ -54,6 +58,7 @@ class RealtimeConnection:
         self._clock = clock
         self._request = request
         self._log = log
+        self._mistaken = mistaken
         self._socket = Connection(
             index, request, websocket, clock, log, max_message_bytes=max_message_bytes
         )
@@ -166,21 +171,35 @@ class RealtimeConnection:
     async def _received(self, data: bytes | None) -> None:
         if self.served is None:
             return
-        self.served.received(b"\xff" if data is None else data, self._clock.now)
+        try:
+            self.served.received(b"\xff" if data is None else data, self._clock.now)
+        except Exception as mistake:  # noqa: BLE001  # the script is the test's: anything
+            await self._give_up(mistake)
         self._log.changed()
         self._news.set()
 
     async def _talk(self) -> None:
         """Write what there is to write, and come back when something is due."""
-        if self.served is None:
-            return
-        while True:
-            self.served.advance(self._clock.now)
-            try:
+        try:
+            while self.served is not None:
+                self.served.advance(self._clock.now)
                 await self._perform()
-            except GONE:
-                return  # the reader is told, too
-            await rest(self._news, self.served.deadline, self._clock)
+                await rest(self._news, self.served.deadline, self._clock)
+        except GONE:
+            pass  # the reader is told, too
+        except Exception as mistake:  # noqa: BLE001  # the script is the test's: anything
+            with suppress(*GONE):
+                await self._give_up(mistake)
+
+    async def _give_up(self, mistake: Exception) -> None:
+        """Say that a function of the test's has raised, to the client and to the test."""
+        self._mistaken(mistake)
+        assert self.served is not None  # without a session nothing of the test's is called
+        self.served.session.open = False
+        failed = Refused("The script failed.", "server_error", kind="server_error")
+        await self._perform()
+        await self._socket.send({"event_id": "event_failed", **failed.event(None)})
+        await self._do(Close(_FAILED, "the script failed"))
 
     async def _perform(self) -> None:
         assert self.served is not None  # whoever calls it has looked

@@ -2,7 +2,7 @@
 
 Each one strikes where it says: ``on`` is the type of an event of the server, or the number of the
 event on its connection, the first being 1, or None for every event; ``nth`` is which of those that
-match (all of them if None).
+match (all of them if None).  A type that is misspelt is a ``ConfigError``.
 
     RealtimeServer(faults=[close(1011, on="response.output_audio.delta", nth=3)])
     RealtimeServer(faults=lambda index: [drop(on=10)] if index == 0 else [])
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from turnwire.testing.realtime import dialect
+from turnwire.testing.realtime.types import CLIENT_TYPES, SERVER_TYPES, check_type
 from turnwire.testing.steps import Close, Drop, HalfOpen, Say, WithholdPongs
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Fault:
     on: On
     nth: int | None
 
+    def __post_init__(self) -> None:
+        """Refuse what is misspelt: it would never strike."""
+        if isinstance(self.on, str):
+            check_type(self.on, SERVER_TYPES)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientFault:
@@ -64,6 +70,10 @@ class ClientFault:
     type: str
     nth: int | None
     error: Json | None
+
+    def __post_init__(self) -> None:
+        """Refuse what is misspelt: it would never strike."""
+        check_type(self.type, CLIENT_TYPES)
 
 
 # Time

@@ -6,6 +6,8 @@ the last one is said for ever:
     RealtimeServer(reply(counted(3000), counted(3000)))       # two items of three seconds each
     RealtimeServer([reply(call("weather", city="Oslo")), reply(speech("It rains."))])
     RealtimeServer(lambda asked: [text(asked.items[-1].text.upper())])
+
+A ``str`` in place of an item is ``speech`` of it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from turnwire.errors import ConfigError
 from turnwire.gateway.voice.model import Asked, Called, Failed, Saying, Spoken, Word, Written
 from turnwire.gateway.voice.tones import TonesVoice, spoken
 from turnwire.testing.realtime.sounds import Counted, Toned
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from turnwire.gateway.voice.formats import AudioFormat
 
 Reply = Sequence["Saying | Numbered"]
-Script = Callable[[Asked], Reply] | Reply | Sequence[Reply]
+ReplyTold = Sequence["Saying | Numbered | str"]  # a `str` is one, too
+Script = Callable[[Asked], ReplyTold] | ReplyTold | Sequence[ReplyTold]
 
 _WORD_MS: Final = 200
 
@@ -38,9 +42,47 @@ class Numbered:
     words: str | None = None
 
 
-def reply(*items: Saying | Numbered) -> Reply:
-    """Return one response's items."""
-    return items
+def reply(*items: Saying | Numbered | str) -> Reply:
+    """Return one response's items; a ``str`` is spoken.
+
+    Raises:
+        ConfigError: One cannot be said.
+    """
+    return tuple(_item(each) for each in items)
+
+
+def checked(script: Script) -> Callable[[Asked], Reply] | Sequence[Reply]:
+    """Return a script as a function, or as replies in their order.
+
+    Raises:
+        ConfigError: Something in it cannot be said.
+    """
+    if callable(script):
+        return lambda asked: _reply(script(asked))
+    if not _is_list(script):
+        return [reply(_item(script))]
+    if all(isinstance(each, str) or not _is_list(each) for each in script):
+        return [_reply(script)]
+    return [_reply(each) if _is_list(each) else reply(_item(each)) for each in script]
+
+
+def _reply(told: Any) -> Reply:
+    return reply(*told) if _is_list(told) else reply(told)
+
+
+def _is_list(told: Any) -> bool:
+    return isinstance(told, Sequence) and not isinstance(told, str | bytes)
+
+
+def _item(told: Any) -> Saying | Numbered:
+    if isinstance(told, str):
+        return speech(told)
+    if not isinstance(told, Saying | Numbered):
+        raise ConfigError(
+            f"{type(told).__name__} is nothing that can be said; use speech(…), text(…),"
+            " counted(…), toned(…), call(…) or failed(…) of turnwire.testing.realtime"
+        )
+    return told
 
 
 def counted(ms: float = 1000.0, words: str | None = None) -> Numbered:
@@ -106,14 +148,16 @@ class ScriptedVoice:
     def __init__(
         self, script: Script, transcribe: Callable[[bytes, AudioFormat], str] | None
     ) -> None:
-        self._script = script
+        self._script = checked(script)
         self._transcribe = transcribe or TonesVoice().transcribe
         self._number = 0
         self.replies: list[Replied] = []
 
     def reply(self, asked: Asked) -> Sequence[Saying]:
         """Return the items of one response."""
-        sayings = [self._said(each) for each in _reply_of(self._script, asked)]
+        script = self._script
+        items = script(asked) if callable(script) else _nth(script, asked.number)
+        sayings = [self._said(each) for each in items]
         self.replies.append(Replied(asked, sayings))
         return sayings
 
@@ -134,9 +178,5 @@ class ScriptedVoice:
         return Spoken(tuple(timed), saying.make(self._number, saying.ms))
 
 
-def _reply_of(script: Script, asked: Asked) -> Reply:
-    if callable(script):
-        return script(asked)
-    items = [each for each in script if isinstance(each, Saying | Numbered)]
-    replies = [each for each in script if not isinstance(each, Saying | Numbered)]
-    return replies[min(asked.number, len(replies)) - 1] if replies else items
+def _nth(replies: Sequence[Reply], number: int) -> Reply:
+    return replies[min(number, len(replies)) - 1]

@@ -27,13 +27,15 @@ from turnwire.testing.realtime import dialect
 from turnwire.testing.realtime.faults import FaultLine, Hold, Json, Pieces
 from turnwire.testing.realtime.script import Script, ScriptedVoice, counted, reply
 from turnwire.testing.realtime.sounds import Counted, Toned
+from turnwire.testing.realtime.told import faults_of
 from turnwire.testing.steps import Close, Drop, HalfOpen, Say, WithholdPongs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from turnwire.gateway.voice.formats import AudioFormat
-    from turnwire.testing.realtime.faults import ClientFault, Fault, Step
+    from turnwire.testing.realtime.faults import Step
+    from turnwire.testing.realtime.told import Faults
 
 WireStep = Say | Pieces | Close | Drop | HalfOpen | WithholdPongs
 
@@ -52,7 +54,7 @@ class ServedSession:
     Args:
         script: What the model says; a second of counted audio by default.
         settings: How it behaves; the defaults if None.
-        faults: What happens on the way.
+        faults: What happens on the way; one of them or several.
         transcribe: What the user has said; by default as the built-in voice hears tones.
         model: The name that was dialled.
         now: The time in seconds.
@@ -71,7 +73,7 @@ class ServedSession:
         script: Script | None = None,
         *,
         settings: VoiceSettings | None = None,
-        faults: Sequence[Fault | ClientFault] = (),
+        faults: Faults = (),
         transcribe: Callable[[bytes, AudioFormat], str] | None = None,
         model: str = "gpt-realtime-2.1",
         now: float = 0.0,
@@ -80,7 +82,7 @@ class ServedSession:
         new_id: Callable[[str], str] | None = None,
     ) -> None:
         self.voice = ScriptedVoice(reply(counted()) if script is None else script, transcribe)
-        self._line = FaultLine(faults)
+        self._line = FaultLine(faults_of(faults))
         self._is_beta = is_beta
         self._waiting: deque[tuple[float, Step]] = deque()
         self._held_until = now

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from inspect import signature
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
@@ -20,16 +22,18 @@ from turnwire.testing.flag import Changes
 from turnwire.testing.log import Log, transcript
 from turnwire.testing.realtime.connection import RealtimeConnection
 from turnwire.testing.realtime.resting import TimeOfLoop
+from turnwire.testing.realtime.script import checked
 from turnwire.testing.realtime.served import ServedSession, counting_ids
+from turnwire.testing.realtime.told import check_knobs, checked_faults
 from turnwire.testing.wires import GONE, drop_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from turnwire.gateway.voice.formats import AudioFormat
-    from turnwire.testing.realtime.faults import ClientFault, Fault
     from turnwire.testing.realtime.script import Script
+    from turnwire.testing.realtime.told import Faults
 
 _PATHS: Final = ("/v1/realtime", "/realtime")
 _NOTED_LINES: Final = 30
@@ -46,7 +50,8 @@ class RealtimeServer:
 
     Args:
         script: What the model says (``script.py``); a second of counted audio by default.
-        faults: What happens on the way (``faults.py``), or a function of the connection's index.
+        faults: What happens on the way (``faults.py``), one or several, or a function of the
+            connection's index.
         handshake: What is done with upgrades instead of serving them: a status, ``refuse(…)``,
             ``wait(…)``, ``drop()``, ``redirect(…)``; a list, one for each; or a function.
         key: The only key that is let in, as a header or as a subprotocol; None for any.
@@ -62,13 +67,18 @@ class RealtimeServer:
     Attributes:
         connections: All accepted sockets, in order.
         handshakes: Headers of all upgrades, refused ones included.
+
+    Raises:
+        ConfigError: The script, a fault or a knob cannot be what was meant.
+        Exception: On leaving and in ``wait_until``: what a function of the test's raised, such as
+            the script; the client got ``error`` and 1011.
     """
 
     def __init__(
         self,
         script: Script | None = None,
         *,
-        faults: Sequence[Fault | ClientFault] | Callable[[int], Sequence[Fault | ClientFault]] = (),
+        faults: Faults | Callable[[int], Faults] = (),
         handshake: Door = None,
         key: str | None = None,
         settings: VoiceSettings | None = None,
@@ -78,8 +88,11 @@ class RealtimeServer:
         max_message_bytes: int = _LARGEST,
         **knobs: Any,
     ) -> None:
+        if script is not None:
+            checked(script)
+        check_knobs(knobs, signature(RealtimeServer).parameters)
         self.script = script
-        self.faults = faults
+        self.faults = checked_faults(faults)
         self.settings = replace(settings or VoiceSettings(says_chain_created=False), **knobs)
         self._handshake = handshake
         self._key = key
@@ -94,6 +107,7 @@ class RealtimeServer:
         self._new_id = counting_ids()
         self.connections: list[RealtimeConnection] = []
         self.handshakes: list[Mapping[str, str]] = []
+        self._mistakes: list[Exception] = []
 
     # What tests ask
 
@@ -141,8 +155,18 @@ class RealtimeServer:
         return transcript(self._log.entries)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition over the server holds; looked at after all that happens."""
-        await self._changes.until(condition)
+        """Wait until a condition over the server holds; looked at after all that happens.
+
+        Raises:
+            Exception: What the script raised: the condition might never hold.
+        """
+
+        def holds() -> bool:
+            if self._mistakes:
+                raise self._mistakes[0]
+            return condition()
+
+        await self._changes.until(holds)
 
     # Serving
 
@@ -166,7 +190,11 @@ class RealtimeServer:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Cut every connection off and stop; what was seen is noted on an exception that leaves."""
+        """Cut every connection off and stop; what was seen is noted on an exception that leaves.
+
+        Raises:
+            Exception: What the script raised, if no other exception leaves.
+        """
         assert self._runner is not None  # set by __aenter__
         for request in self._open.values():
             drop_transport(request, reset=True)
@@ -174,6 +202,16 @@ class RealtimeServer:
         if exception is not None:
             told = transcript(self._log.entries, _NOTED_LINES)
             exception.add_note(f"The Realtime server saw, at last:\n{told}")
+        for mistake in self._mistakes:
+            if exception is None:
+                raise mistake
+            if mistake is not exception:
+                words = "".join(format_exception(mistake))
+                exception.add_note(f"What the server was told to do raised:\n{words}")
+
+    def _mistaken(self, mistake: Exception) -> None:
+        self._mistakes.append(mistake)
+        self._changes.note()
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
         self.handshakes.append(request.headers)
@@ -188,6 +226,9 @@ class RealtimeServer:
             return stopped if stopped is not None else await self._serve(request)
         except GONE:
             return web.Response()  # to nobody: the client has left
+        except Exception as mistake:  # of a function of the test's
+            self._mistaken(mistake)
+            raise
         finally:
             del self._open[id(request)]
             self._changes.note()
@@ -214,6 +255,7 @@ class RealtimeServer:
             self.clock,
             self._log,
             served=served,
+            mistaken=self._mistaken,
             max_message_bytes=self._max_message_bytes,
         )
         self.connections.append(connection)

@@ -23,6 +23,7 @@ from turnwire.adapters.openai_agents.realtime.items import cut_item, is_cut, pre
 from turnwire.adapters.openai_agents.realtime.meaning import LOCAL, meanings
 from turnwire.errors import ConnectionLost, TurnwireError
 from turnwire.events import realtime as wire
+from turnwire.realtime.listeners import is_cancelled_from_outside
 
 if TYPE_CHECKING:
     from agents.realtime import RealtimeModelListener
@@ -186,6 +187,10 @@ class Listening:
         for listener in () if self._left else tuple(self._listeners):
             try:
                 await listener.on_event(event)
+            except asyncio.CancelledError as cancelled:
+                if is_cancelled_from_outside(cancelled):
+                    raise
+                _log.exception("a listener of the OpenAI Agents SDK waited for what was cancelled")
             except Exception as error:  # noqa: BLE001  # the session is to raise it to its reader
                 await self._failed(error, event)
 
@@ -195,5 +200,7 @@ class Listening:
         for listener in tuple(self._listeners):
             try:
                 await listener.on_event(told)
-            except Exception:  # noqa: BLE001  # there is nobody left to tell
+            except (Exception, asyncio.CancelledError) as failure:  # there is nobody left to tell
+                if is_cancelled_from_outside(failure):
+                    raise
                 _log.exception("a listener of the OpenAI Agents SDK failed")

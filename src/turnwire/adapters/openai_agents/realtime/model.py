@@ -18,6 +18,7 @@ from turnwire.adapters.openai_agents.realtime.options import (
 )
 from turnwire.adapters.openai_agents.realtime.settings import changed_fields
 from turnwire.adapters.openai_agents.realtime.tracker import TrackedPlayhead
+from turnwire.errors import ConnectionLost
 from turnwire.events import realtime as wire
 from turnwire.realtime import RealtimeOptions, RealtimeTransport
 
@@ -50,7 +51,7 @@ class RealtimeModel(sdk.RealtimeModel):
         self._listeners: list[sdk.RealtimeModelListener] = []
         self._transport: RealtimeTransport | None = None
         self._listening: Listening | None = None
-        self._is_connecting = False
+        self._opening: RealtimeTransport | None = None
 
     @property
     def transport(self) -> RealtimeTransport | None:
@@ -66,15 +67,20 @@ class RealtimeModel(sdk.RealtimeModel):
             DialError: The server could not be reached, or refused.
             DialTimeout: The session was not ready in time.
             TurnError: The server refused the session's configuration.
+            ConnectionLost: It was closed meanwhile.
         """
-        if self._is_connecting or self._transport is not None:
+        if self._opening is not None or self._transport is not None:
             raise UserError("this model has an open session; close it, or make another model")
         transport = RealtimeTransport(connection_options(self._options, options))
-        self._is_connecting = True
+        self._opening = transport
         try:
             await transport.open()
+            if self._opening is not transport:  # closed as soon as it was ready
+                await transport.aclose()
+                raise ConnectionLost("the session was closed while it was opened", close_code=1000)
         finally:
-            self._is_connecting = False
+            if self._opening is transport:
+                self._opening = None
         playhead = transport.options.playback
         tracked = playhead if isinstance(playhead, TrackedPlayhead) else None
         if tracked is not None:
@@ -123,8 +129,9 @@ class RealtimeModel(sdk.RealtimeModel):
         return True
 
     async def close(self) -> None:
-        """Close the session; listeners hear no more of it."""
-        transport, self._transport = self._transport, None
+        """Close the session, also one that is being opened; listeners hear no more of it."""
+        transport, self._transport = self._transport or self._opening, None
+        self._opening = None
         listening, self._listening = self._listening, None
         try:
             if listening is not None:
