@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.steered import CALL, OUTPUT, Shell, begun, history, in_state, kind
+from core.steered import CALL, OUTPUT, Shell, begun, brief, history, in_state, kind
 from turnwire.core.chain import Chain
 from turnwire.core.steer import SteerState
 from turnwire.core.turn import TurnState
@@ -267,3 +267,51 @@ def test_servers_without_lanes_can_steer(*, lanes: bool | None) -> None:
     after = shell.ask(OUTPUT, chain=chain)
     shell.created("r2")
     assert (steer.state, after.response_id) == (COMMITTED, "r2")
+
+
+@pytest.mark.parametrize("fork", [False, True])
+def test_where_names_may_mean_nothing_nobody_goes_beside_what_is_pending(*, fork: bool) -> None:
+    chain = Chain()
+    shell, turn = begun(chain, lanes=None, sockets=3)
+    steer, first = shell.say(turn, "left"), shell.socket
+    shell.ended("r1", CALL)
+    shell.pend("s1", "r1")
+    shell.ask(OUTPUT if fork else "else", chain=chain.fork() if fork else Chain())
+    shell.ask(OUTPUT, chain=chain)
+    creates = [sent for on, sent in shell.sent if on == first and sent["type"] == "response.create"]
+    assert [brief(sent["input"][0]) for sent in creates] == ["go", "sun"]
+    assert not any("stream_id" in sent for sent in creates)
+    assert shell.socket != first  # a server without lanes would have run it where the steer waits
+    shell.created("r2", on=first)
+    assert steer.state is COMMITTED
+
+
+def test_a_chain_that_went_away_hears_what_was_pending_in_a_response_that_nobody_reads() -> None:
+    chain = Chain()
+    shell, turn = begun(chain)
+    shell.ask("beside")
+    steer = shell.say(turn, "left")
+    shell.ended("r1", CALL)
+    shell.pend("s1", "r1")
+    after = shell.ask(OUTPUT, chain=chain)
+    shell.cancel(after)
+    assert steer.state is PENDING
+    shell.created("r2")
+    assert (steer.state, steer.successor_id) == (COMMITTED, "r2")
+    assert shell.told[-1] == (steer.id, True)
+
+
+def test_what_a_response_leaves_on_its_lane_is_known_of_a_turn_cancelled_after_it() -> None:
+    chain = Chain()
+    shell, _ = begun(chain)
+    shell.ask("beside")
+    shell.ended("r1", "one")
+    again, other = shell.ask("go on", chain=chain), chain.fork()
+    shell.created("r2")
+    steer = shell.say(again, "left")
+    shell.ended("r2", "two", status="incomplete")
+    shell.cancel(again)
+    shell.reject(None, "r2")  # so nothing more comes on that lane
+    assert steer.state is FAILED
+    shell.ask("elsewhere", chain=other)
+    assert "previous_response_id" not in shell.creates[-1]  # r2 stands where r1 was

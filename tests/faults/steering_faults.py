@@ -275,4 +275,25 @@ STEERING_FAULTS = (
         "the caller is left in doubt about words that never left the machine",
         tests="core",
     ),
+    Fault(
+        "a turn goes beside what is pending where names may mean nothing",
+        "planner.py",
+        "        return not socket.pending_steers\n",
+        "        return True\n",
+        "a server without lanes loses what was said, and it stays pending for ever",
+    ),
+    Fault(
+        "an abandoned turn hears nothing",
+        "draining.py",
+        "        steering.hears(state, turn, runs=signal not in TERMINAL_SIGNALS)\n",
+        "        pass\n",
+        "what was said to it stays pending for ever",
+    ),
+    Fault(
+        "a turn cancelled after its response leaves its lane as it was",
+        "endings.py",
+        "        remember(turn, lane, turn.verdict.response_id, failed=failed)\n",
+        "        assert failed or not failed\n",
+        "a chain names a response that its lane no longer has",
+    ),
 )

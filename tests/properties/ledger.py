@@ -81,6 +81,7 @@ class Ledger:
         self.left_alone_until = 0.0  # after a dial that failed
         self.shunned_until = 0.0  # sockets, by `auto` turns
         self.shunned_at = 0.0
+        self.known_key = self.key  # with which the pool was let in last
         self.stood_still = 0.0  # seconds
         self.retries = 0
         self.responses = 0
@@ -290,6 +291,11 @@ class Ledger:
         run.wired = False
         asked.repeated, asked.restarted = run.before
 
+    def know_key(self) -> None:
+        """The pool hears of the key only now; what it knew was about another one."""
+        if self.known_key != self.key:
+            self.known_key, self.shunned_until = self.key, 0.0
+
     def _sign_in(self, exchange: int) -> None:
         if self.key_fails:
             self.key_fails = False
@@ -297,6 +303,7 @@ class Ledger:
             close = CloseInfo(None, reached=False, signed_in=False)
             self.pool.lost(exchange, close, self.now)
         else:
+            self.know_key()
             self.pool.signed_in(exchange, self.now, credential=self.key)
 
     def _begin(self, asked: Asked, connection: int, data: bytes, *, http: bool) -> Run:

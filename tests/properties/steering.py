@@ -159,13 +159,14 @@ class Steering(Voice):
         if ends and steered is not None:
             self.service.leave(steered, steered.between or "")
             steered.told_end = True
-        live = said.asked.live
+        wanted = {each for each in ledger.live if each is said.asked and ends}
+        speaking = {each for each in ledger.live if each.speaking is not None}
         error = {"code": "invalid_value", "message": "Unknown type: response.steer"}
         ledger.hear(connection, msgspec.json.encode({"type": "error", "error": error}))
         batch = ledger.perform()
         require("an unknown type is about its steer alone", not batch.delivered, batch)
-        finished = [said.asked] if ends and live else []
-        require("an unknown type is about its steer alone", batch.finished == finished, batch)
+        finished = (speaking | wanted) & {*batch.finished}  # others have just found their place
+        require("an unknown type is about its steer alone", finished == wanted, batch)
 
     # What follows a steered response.
 

@@ -237,9 +237,9 @@ class Voice(Losses):
 
     def _lose_a_parent(self, which: int) -> None:
         """Lose the parent of a turn that is on the wire, perhaps after it has said something."""
-        runs = [
-            run for run in self.audible if run.context is None and run.parent in self.service.kept
-        ]
+        kept = self.service.kept
+        begins = [run for run in self.audible if run.context is None and run.between is None]
+        runs = [run for run in begins if run.parent in kept]
         if runs and runs[0].refusal is None and runs[0].parent is not None:
             if which % 3:
                 self.speak(runs[0], ("created", "unknown")[which % 2], which // 2)

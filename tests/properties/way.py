@@ -108,6 +108,7 @@ class Way(RuleBasedStateMachine):
             del ledger.dialing[connection]
             self.service.connect(connection, ledger.key, ledger.now)
             self.key_changed = False
+            ledger.know_key()
             ledger.pool.dialed(connection, ledger.now, credential=ledger.key)
             ledger.perform()
             return
@@ -196,7 +197,6 @@ class Way(RuleBasedStateMachine):
         match what:
             case "key":
                 ledger.key = f"key-{self.marks}"
-                ledger.shunned_until = 0.0
             case "key fails":
                 ledger.key_fails = True
             case "pong":

@@ -70,6 +70,7 @@ class Connection(Generic[T]):
         overdue: True once its replacement was dialled.
         replaces: The older socket that it takes over from.
         used: True once it has carried a turn.
+        pending_steers: How many wait on it for the next turn of their lane.
     """
 
     id: int
@@ -89,6 +90,7 @@ class Connection(Generic[T]):
     overdue: bool = False
     replaces: int | None = None
     used: bool = False
+    pending_steers: int = 0
 
     @property
     def alive_at(self) -> float:

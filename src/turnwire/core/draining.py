@@ -38,6 +38,8 @@ def drained(
         return
     if steering.has_successor(turn):
         steering.go_on(state, turn)
+    if signal is not None and signal is not TurnSignal.FAIL:
+        steering.hears(state, turn, runs=signal not in TERMINAL_SIGNALS)
     if signal is not None and signal in TERMINAL_SIGNALS:
         _ended(state, socket, lane, turn, signal, event, now)
     elif lane.drained_bytes > state.settings.drain_bytes:

@@ -342,6 +342,9 @@ def _release(state: PoolState, turn: PoolTurn, now: float) -> None:
         # Alone on the socket: closing it is the cheapest stop that is certain.
         state.hang_up(socket, ConnectionSignal.CLOSE)
         return
+    if turn.verdict is not None:  # its response has ended; only its successor is to be drained
+        failed = turn.verdict.signal is TurnSignal.FAIL
+        remember(turn, lane, turn.verdict.response_id, failed=failed)
     lane.signal(LaneSignal.ABANDON)
     lane.drain_until = now + state.settings.drain
     state.note_deadline(lane.drain_until)

@@ -63,7 +63,7 @@ def place(turn: PoolTurn, sockets: Sequence[PoolConnection], *, may_grow: bool) 
         if lane is not None:
             return Place(socket, lane.name)
     for socket in usable:
-        if socket.lanes_work is not False and socket.lanes.names_left > 0:
+        if _takes_names(socket) and socket.lanes.names_left > 0:
             return Place(socket, _new_name(socket))
     return _oldest_lane(usable, every=not may_grow) or Wait.FOR_ROOM
 
@@ -91,6 +91,17 @@ def takes_a_turn(socket: PoolConnection) -> bool:
     return socket.lanes_work is True or socket.lanes.active == 0
 
 
+def _takes_names(socket: PoolConnection) -> bool:
+    """Say whether a turn there may name its lane; False where the server is known to have none.
+
+    A server that ignores names would run it on the only lane, and what waits there for the next
+    turn of its chain would be lost.
+    """
+    if socket.lanes_work is None:
+        return not socket.pending_steers
+    return socket.lanes_work
+
+
 def _new_name(socket: PoolConnection) -> LaneName:
     used = socket.lanes.named_limit - socket.lanes.names_left
     return f"lane-{used + 1}"
@@ -98,13 +109,15 @@ def _new_name(socket: PoolConnection) -> LaneName:
 
 def _free_lanes(socket: PoolConnection) -> list[Lane[PoolTurn]]:
     """Return the lanes that a turn may take; names only where the server may know them."""
-    skip_default = socket.lanes_work is None and socket.finds_lanes and socket.lanes.names_left > 0
+    names = _takes_names(socket)
+    probes = names and socket.lanes_work is None and socket.finds_lanes
+    skip_default = probes and socket.lanes.names_left > 0
     return [
         lane
         for lane in socket.lanes
         if lane.available
         and not (lane.name is None and skip_default)
-        and not (lane.name is not None and socket.lanes_work is False)
+        and (lane.name is None or names)
     ]
 
 
@@ -166,7 +179,7 @@ def _at_parent(turn: PoolTurn, socket: PoolConnection, lane: Lane[PoolTurn]) -> 
 
 def _fork(socket: PoolConnection, source: Lane[PoolTurn], *, stored: bool) -> Place | None:
     """Find another lane beside the parent's, which stays for those that come after."""
-    if source.turn is not None or socket.lanes_work is False:
+    if source.turn is not None or not _takes_names(socket):
         return None
     barrier = None if stored else source
     for lane in _free_lanes(socket):

@@ -175,9 +175,14 @@ class PoolState:
 
     def move_steer(self, steer: Steer, signal: SteerSignal, failure: Failure | None = None) -> None:
         """Something happened to a steer; whoever waits for it is told."""
-        if steer.state is SteerState.WAITING:
+        before = steer.state
+        if before is SteerState.WAITING:
             self.queued_bytes -= steer.size_bytes
         steer.signal(signal)
+        socket = None if steer.connection is None else self.sockets.get(steer.connection)
+        if socket is not None:
+            pending = SteerState.PENDING
+            socket.pending_steers += (steer.state is pending) - (before is pending)
         steer.failure = failure
         ended = steer.state in ENDED
         if ended:

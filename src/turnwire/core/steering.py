@@ -69,14 +69,16 @@ def steer(state: PoolState, turn: PoolTurn, items: Sequence[HistoryItem]) -> Ste
 
 
 def began(state: PoolState, turn: PoolTurn, *, runs: bool) -> None:
-    """The server has taken a turn: it has heard what waited for it, and can be steered itself.
-
-    Unless its terminal event is all that came.
-    """
-    if turn.response_id is not None or not runs:
-        _commit(state, turn, [each for each in state.steers.values() if _rides(each, turn)])
+    """The server has taken a turn; if that was not its terminal event, it can be steered."""
+    hears(state, turn, runs=runs)
     if runs:
         _send_waiting(state, turn)
+
+
+def hears(state: PoolState, turn: PoolTurn, *, runs: bool) -> None:
+    """The server has taken a turn, abandoned or not: it has heard what waited for it."""
+    if turn.response_id is not None or not runs:
+        _commit(state, turn, [each for each in state.steers.values() if _rides(each, turn)])
 
 
 def _send_waiting(state: PoolState, turn: PoolTurn) -> None:
