@@ -46,7 +46,7 @@ def test_a_flush_tells_apart_what_was_heard_what_will_be_and_what_never_will() -
     playout.settle(0.016)
     flushed = playout.flushed([Portion("cut", 6), Portion("waits", 4), Portion("cut", 2)])
     assert flushed == FlushedAudio(
-        (FlushedPart("cut", 12, 8, 8), FlushedPart("waits", 0, 0, 4)),
+        (FlushedPart("cut", 12, 8, 8), FlushedPart("waits", 0, 0, 4)), heard_bytes=40
     )
     assert flushed.dropped_bytes == 12
 

@@ -87,12 +87,30 @@ def test_a_flush_says_whose_bytes_were_heard() -> None:
             (
                 FlushedPart("second", played_bytes=4, in_device_bytes=6, dropped_bytes=40),
                 FlushedPart("third", played_bytes=0, in_device_bytes=0, dropped_bytes=10),
-            )
+            ),
+            heard_bytes=40,
         )
         assert library.stream.ask() == bytes(40)
         assert speaker.flush().dropped_bytes == 0
         library.now += 1
         assert speaker.played_bytes == 40
+
+
+def test_a_flush_of_one_key_leaves_the_rest_which_moves_up() -> None:
+    library = FakeSoundDevice()
+    with speaker_of(library) as speaker:
+        for data, key in ((b"a" * 60, "one"), (b"b" * 20, "two"), (b"c" * 20, "one")):
+            speaker.play(data, key)
+        speaker.play(b"d", "two")  # half a sample
+        library.stream.ask()
+        library.now += 1
+        assert speaker.flush("two", "three") == FlushedAudio((FlushedPart("two", 0, 0, 20),), 40)
+        speaker.play(b"ee", "two")
+        assert speaker.queued_bytes == 42
+        assert library.stream.ask() == b"a" * 20 + b"c" * 20
+        flushed = speaker.flush("one")
+        assert flushed == FlushedAudio((FlushedPart("one", 40, 40, 0),), 80)
+        assert library.stream.ask() == b"ee".ljust(40, b"\0")
 
 
 def test_what_does_not_fit_is_refused_whole() -> None:
@@ -212,9 +230,9 @@ def test_closing_lets_the_device_finish_what_it_has() -> None:
     speaker.start()
     speaker.play(bytes(60), "one")
     library.stream.ask()
-    assert speaker.close() == FlushedAudio((FlushedPart("one", 0, 40, 20),))
+    assert speaker.close() == FlushedAudio((FlushedPart("one", 0, 40, 20),), 40)
     assert (told, speaker.played_bytes) == ([("one", 40)], 40)
-    assert speaker.close() == FlushedAudio(())
+    assert speaker.close() == FlushedAudio((), 40)
 
 
 def test_what_an_unplugged_device_had_was_never_heard() -> None:
@@ -225,7 +243,7 @@ def test_what_an_unplugged_device_had_was_never_heard() -> None:
     library.stream.ask()
     library.stream.unplug()
     library.now += 10
-    assert speaker.close() == FlushedAudio((FlushedPart("one", 0, 40, 20),))
+    assert speaker.close() == FlushedAudio((FlushedPart("one", 0, 40, 20),), 40)
     with speaker:
         assert (speaker.played_bytes, speaker.queued_bytes) == (0, 0)
 
@@ -245,7 +263,7 @@ def test_a_device_that_cannot_be_opened_says_which(error: Exception) -> None:
     speaker = speaker_of(FakeSoundDevice(refuses=error), device="Loud")
     with pytest.raises(DeviceError, match=r"speaker cannot be opened \('Loud'\).*sounddevice"):
         speaker.start()
-    assert speaker.close() == FlushedAudio(())
+    assert speaker.close() == FlushedAudio((), 0)
 
 
 def test_a_device_that_does_not_start_is_closed() -> None:

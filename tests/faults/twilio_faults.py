@@ -135,8 +135,8 @@ TWILIO_FAULTS = (
     Fault(
         "what was not interrupted is cleared too",
         PLAYOUT,
-        "            if piece.part in parts:\n",
-        "            if piece.part in parts and False:\n",
+        "            if response_id not in (None, piece.part.response_id)\n",
+        "            if False\n",
         "another response falls silent, and is never known to be played",
         STORIES,
         "realtime",
@@ -144,8 +144,8 @@ TWILIO_FAULTS = (
     Fault(
         "all that was stopped is played again",
         PLAYOUT,
-        "            if piece.part in parts:\n",
-        "            if True:\n",
+        "            if response_id not in (None, piece.part.response_id)\n",
+        "            if response_id is not None\n",
         "the interrupted reply goes on",
         STORIES,
         "realtime",
@@ -153,8 +153,8 @@ TWILIO_FAULTS = (
     Fault(
         "what was stopped is played from its beginning",
         PLAYOUT,
-        "self._stopped.append(piece._replace(audio=piece.audio[-left:]))",
-        "self._stopped.append(piece)",
+        "self.play(piece.part, piece.audio[-left:], piece.audio_format)",
+        "self.play(piece.part, piece.audio, piece.audio_format)",
         "the caller hears some of it twice",
         STORIES,
         "realtime",

@@ -135,6 +135,32 @@ async def test_an_interruption_tells_the_server_exactly_what_the_device_took() -
 
 
 @pytest.mark.io
+async def test_interrupting_one_response_leaves_the_other_to_be_heard() -> None:
+    listener = Listener()
+    replies = [reply(counted(600)), reply(counted(400))]
+    async with RealtimeServer(replies, speed=1000) as server:
+        with listener.speaker:
+            async with talk_to(server, listener) as rt:
+                playing = asyncio.create_task(listener.playhead.play(rt))
+                await asyncio.sleep(0)
+                rt.send_message("Speak.", respond=False)
+                first = await rt.request_response()
+                await until_all_waits(listener, 600)
+                await rt.request_response()
+                await until_all_waits(listener, 1000)
+                listener.listen(10)
+                assert rt.interrupt(response_id=first.id)
+                listener.listen(22)
+                listener.device.now += 1.0
+                assert heard_ms(listener.sounded, 1) == 10 * BLOCK_MS
+                assert heard_ms(listener.sounded, 2) == 400
+                heard = [(each.heard_ms, each.interrupted) for each in rt.heard]
+                assert heard == [(200, True), (400, False)]
+                assert not rt.is_playing
+            await playing
+
+
+@pytest.mark.io
 async def test_whoever_begins_to_play_too_late_is_told() -> None:
     listener = Listener()
     async with (

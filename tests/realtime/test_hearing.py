@@ -101,7 +101,7 @@ async def test_a_playhead_of_ones_own() -> None:
         def played_bytes(self, now: float) -> int:
             return self.given // 2
 
-        def flush(self, now: float) -> int:
+        def flush(self, now: float, response_id: str | None = None) -> int:
             self.given //= 2
             return self.given
 

@@ -113,6 +113,13 @@ class Ring(Generic[K]):
         self.size_bytes = 0
         return dropped
 
+    def drop(self, key: K) -> int:
+        """Drop everything of one key, so that the rest moves up; return how many bytes that was."""
+        dropped = sum(chunk.left for chunk in self._chunks if chunk.key == key)
+        self._chunks = deque(chunk for chunk in self._chunks if chunk.key != key)
+        self.size_bytes -= dropped
+        return dropped
+
     def _check(self, data: bytes) -> None:
         if len(data) % self.unit_bytes:
             raise ConfigError(

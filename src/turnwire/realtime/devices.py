@@ -30,8 +30,7 @@ class SpeakerPlayhead:
     server is told that it was heard.
 
     Args:
-        speaker: For this session alone: it counts all that it plays.  An interruption of one
-            response (``response_id``) silences whatever else waits, too.
+        speaker: For this session alone: it counts all that it plays.
     """
 
     def __init__(self, speaker: Speaker) -> None:
@@ -61,7 +60,7 @@ class SpeakerPlayhead:
                     f"the session speaks {rt.output_format}, and the speaker takes"
                     f" {self._speaker.audio_format}; make them the same with `output_format`"
                 )
-            self._speaker.play(piece.data)
+            self._speaker.play(piece.data, key=piece.response_id)
 
     def handed_over(self, size_bytes: int, audio_format: AudioFormat, now: float) -> None:  # noqa: ARG002
         """Take note of audio that is to be played after all that came before."""
@@ -71,15 +70,13 @@ class SpeakerPlayhead:
         """Return how much has sounded since the start."""
         return max(self._settled, self._speaker.played_bytes)
 
-    def flush(self, now: float) -> int:  # noqa: ARG002
-        """Silence the speaker; return what was heard, with what nobody can take back."""
-        flushed = self._speaker.flush()
-        if flushed.parts:
-            part = flushed.parts[-1]  # the only one: all audio is played under one key
-            self._settled = part.played_bytes + part.in_device_bytes
-        else:
-            self._settled = self._speaker.played_bytes
-        self._handed_over = self._settled
+    def flush(self, now: float, response_id: str | None = None) -> int:  # noqa: ARG002
+        """Silence the speaker, or one response on it; return what was heard.
+
+        What the device has already nobody can take back, so it counts as heard.
+        """
+        keys = () if response_id is None else (response_id,)
+        self._settled = self._handed_over = self._speaker.flush(*keys).heard_bytes
         return self._settled
 
     def next_change(self, now: float) -> float | None:

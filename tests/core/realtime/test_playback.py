@@ -235,7 +235,7 @@ class Liar:
     def played_bytes(self, now: float) -> int:
         return self.sayings[int(now)]
 
-    def flush(self, now: float) -> int:
+    def flush(self, now: float, response_id: str | None = None) -> int:
         return self.sayings[int(now)]
 
     def next_change(self, now: float) -> float | None:

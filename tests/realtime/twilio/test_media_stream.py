@@ -177,12 +177,10 @@ def test_what_was_not_interrupted_goes_on_where_it_was() -> None:
     talk.says(other, 500, number=2)
     talk.after(0.1)
     talk.ledger.flush(talk.far.now, "resp_1")
-    talk.playout.resume({other})
     talk.far.settle()
     talk.after(0.35)
     talk.says(Part("resp_3", "item_3", 0), 100, number=3)
     talk.ledger.flush(talk.far.now, "resp_3")
-    talk.playout.resume({other})
     talk.far.settle()
     talk.after(2)
     assert talk.heard_ms() == [100, 500, 0]

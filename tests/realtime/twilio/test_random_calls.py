@@ -107,7 +107,6 @@ class Calling(RuleBasedStateMachine):
         self.before += position
         unsure = PCMU.bytes_in(self.latency * 1000) + ROUNDING_BYTES
         assert abs(position - true) <= unsure, (position, true)
-        self.playout.resume(alive)
         clears = len(self.far.cleared_at)
         self.far.settle()
         self.far.until(self.far.now + self.latency)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from turnwire.audio.ring import Portion, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Collection, Hashable, Iterable
 
     from turnwire.events.realtime.audio_format import AudioFormat
 
@@ -36,12 +36,15 @@ class FlushedPart:
 
 @dataclass(frozen=True, slots=True)
 class FlushedAudio:
-    """What a flush met: each key that had not sounded wholly, in order of playing.
+    """What a flush met, as of its moment.
 
-    All of it is as of the moment of the flush; what is not listed has sounded wholly.
+    Attributes:
+        parts: Each key that was flushed and had not sounded wholly, in order of playing.
+        heard_bytes: What has sounded of all keys, and what the device had already.
     """
 
     parts: tuple[FlushedPart, ...]
+    heard_bytes: int
 
     @property
     def dropped_bytes(self) -> int:
@@ -108,11 +111,14 @@ class Playout:
         """Give up what was given and has not sounded: its device is gone."""
         self._given.clear()
 
-    def flushed(self, dropped: Iterable[Portion[Hashable]]) -> FlushedAudio:
+    def flushed(
+        self, dropped: Iterable[Portion[Hashable]], keys: Collection[Hashable] = ()
+    ) -> FlushedAudio:
         """Describe a flush.
 
         Args:
             dropped: What was never given to the device.
+            keys: What was flushed; everything by default.
         """
         in_device: dict[Hashable, int] = {}
         gone: dict[Hashable, int] = {}
@@ -125,7 +131,9 @@ class Playout:
             tuple(
                 FlushedPart(key, self._totals.get(key, 0), in_device.get(key, 0), gone.get(key, 0))
                 for key in {**in_device, **gone}
-            )
+                if not keys or key in keys
+            ),
+            self.played_bytes + self.unheard_bytes,
         )
 
     def _heard(self, given: _Given, now: float) -> int:

@@ -150,15 +150,20 @@ class Speaker:
             self._partial = key, data[whole:]
             self._ring.put(data[:whole], key)
 
-    def flush(self) -> FlushedAudio:
+    def flush(self, *keys: Hashable) -> FlushedAudio:
         """Drop what waits, and say what was heard of it.
 
         What the device has already sounds on for its latency.
+
+        Args:
+            keys: Drop only what was played with one of these; the rest moves up.
         """
         with self._lock:
             self._settle()
-            self._partial = (None, b"")
-            flushed = self._playout.flushed(self._ring.clear())
+            if not keys or self._partial[0] in keys:
+                self._partial = (None, b"")
+            dropped = [Portion(key, self._ring.drop(key)) for key in keys]
+            flushed = self._playout.flushed(merged(dropped if keys else self._ring.clear()), keys)
         self._announce()
         return flushed
 

@@ -53,9 +53,9 @@ class ObservedPlayhead(SpeakerPlayhead):
         super().handed_over(size_bytes, audio_format, now)
         self.arrivals.append((now, size_bytes))
 
-    def flush(self, now: float) -> int:
+    def flush(self, now: float, response_id: str | None = None) -> int:
         """Silence the speaker, and note when it was; ``now`` is when the message arrived."""
-        heard = super().flush(now)
+        heard = super().flush(now, response_id)
         self.interrupted_at = time.monotonic()
         self.reaction = self.interrupted_at - now
         return heard

@@ -225,7 +225,7 @@ class Ledger:
             with unheard audio, and those that were still being received.
         """
         self._advance(now)
-        final = self._playhead.flush(now)
+        final = self._playhead.flush(now, response_id)
         self._position = min(max(final, self._flushed_at), self._end)
         entries = self._entries.values()
         broken = [

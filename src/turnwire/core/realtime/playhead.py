@@ -31,8 +31,13 @@ class Playhead(Protocol):
         """Return how much has been played since the start; it never falls between two flushes."""
         ...
 
-    def flush(self, now: float) -> int:
+    def flush(self, now: float, response_id: str | None = None) -> int:
         """Stop and forget what has not been played.
+
+        Args:
+            now: The time.
+            response_id: Only this response is to be silent.  What others have to say and nobody has
+                heard stays to be played, and is handed over again after this, in its order.
 
         Returns:
             What had been played, since the start; it may correct what was said before.
@@ -104,7 +109,7 @@ class VirtualClock:
         self._forget_played(now)
         return self._before_spans + (self._spans[0].played(now) if self._spans else 0)
 
-    def flush(self, now: float) -> int:
+    def flush(self, now: float, response_id: str | None = None) -> int:  # noqa: ARG002
         """Stop and forget what has not been played; return what has."""
         self._before_spans = self.played_bytes(now)
         self._spans.clear()
@@ -173,7 +178,7 @@ class Reported:
         """Return how much has been played since the start."""
         return self._played
 
-    def flush(self, now: float) -> int:  # noqa: ARG002
+    def flush(self, now: float, response_id: str | None = None) -> int:  # noqa: ARG002
         """Stop the player and forget what it has not played; return what it has."""
         if self._stop is not None:
             self._played = min(max(self._stop(), self._flushed_at), self._handed_over)

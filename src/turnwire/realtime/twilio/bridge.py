@@ -131,8 +131,7 @@ class TwilioBridge:
         self._news.set()
 
     def flush(self, response_id: str | None) -> None:  # noqa: ARG002  # the playout knows them all
-        """Clear the line, and go on with what was not interrupted; for the transport."""
-        self._playout.resume({each.part for each in self._rt.heard if not each.interrupted})
+        """Note that the line is to be cleared; for the transport."""
         self._news.set()
 
     def end(self, error: BaseException | None) -> None:

@@ -16,8 +16,6 @@ from turnwire.realtime.twilio.events import Clear, Mark, Play
 from turnwire.realtime.twilio.words import LINE, MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from turnwire.core.realtime.playback import Part
     from turnwire.events.realtime import AudioFormat
     from turnwire.realtime.twilio.events import Outgoing
@@ -83,7 +81,6 @@ class Playout:
         self._format = LINE
         self._pieces: deque[_Piece] = deque()  # not known to be played, at least their ends
         self._pieces_bytes = 0
-        self._stopped: list[_Piece] = []
         self.marks_sent = 0
         self.marks_ignored = 0
         self.overflowed = False
@@ -174,16 +171,15 @@ class Playout:
         """Return how much of the model's audio has been played since the start."""
         return self._before + self._conversion.model_bytes(self._position(now))
 
-    def flush(self, now: float) -> int:
+    def flush(self, now: float, response_id: str | None = None) -> int:
         """Have the line cleared before anything else; return how much was played.
 
-        What is to be heard nevertheless has to be given again: see ``resume``.
+        What others than the response have to say is played again from where it was.
         """
         played = self._conversion.model_bytes(self._position(now))
-        for piece in self._pieces:
-            left = min(piece.end - played, len(piece.audio))
-            if left > 0:
-                self._stopped.append(piece._replace(audio=piece.audio[-left:]))
+        others = [
+            piece for piece in self._pieces if response_id not in (None, piece.part.response_id)
+        ]
         self._clears = self._clears or self._line.sent > 0
         self._generation += 1
         self._line = _Line()
@@ -193,16 +189,13 @@ class Playout:
         self._waiting.clear()
         self._pieces.clear()
         self._pieces_bytes = 0
-        return self._before
-
-    def resume(self, parts: Collection[Part]) -> None:
-        """Play what a flush stopped of some parts, from where it was."""
-        stopped, self._stopped = self._stopped, []
-        for piece in stopped:
-            if piece.part in parts:
-                self.play(piece.part, piece.audio, piece.audio_format)
-        if stopped:
+        for piece in others:
+            left = min(piece.end - played, len(piece.audio))
+            if left > 0:
+                self.play(piece.part, piece.audio[-left:], piece.audio_format)
+        if self._pieces:
             self.finish()  # perhaps nothing more comes of them
+        return self._before
 
     def next_change(self, now: float) -> float | None:
         """Return when everything will have been played, as far as can be known now."""
