@@ -165,6 +165,32 @@ def test_a_configuration_that_is_refused_at_first_is_the_end() -> None:
     assert [one.code for one in line.ended if one] == ["invalid_value"]
 
 
+REFUSED = {
+    "type": "error",
+    "error": {"type": "invalid_request_error", "code": "invalid_model", "message": "no such model"},
+}
+
+
+def test_an_error_of_no_event_before_the_first_session_is_the_reason_why_there_is_none() -> None:
+    line = Line(reply(text("fine")), session=QUIET)
+    line.machine.open(0.0)
+    line.do(lambda machine: machine.opened(1, 0.0))
+    line.do(lambda machine: machine.received(1, msgspec.json.encode(REFUSED), 0.0))
+    assert [(one.code, one.message) for one in line.ended if one] == [
+        ("invalid_model", "no such model")
+    ]
+
+
+def test_an_error_of_no_event_is_the_reason_why_a_later_session_is_given_up() -> None:
+    line = Line(reply(text("fine")), session=QUIET, dial_timeout=5.0).start()
+    half_opened(line, renewed=False)
+    line.machine.received(2, msgspec.json.encode(REFUSED), line.now)
+    assert line.ended == []
+    line.machine.lost(2, CloseInfo(4000), line.now)
+    line.run(1)
+    assert [one.code for one in line.ended if one] == ["invalid_model"]
+
+
 def test_what_a_server_says_before_it_is_ready_is_bounded() -> None:
     line = Line(reply(text("fine")), session=QUIET)
     line.machine.open(0.0)

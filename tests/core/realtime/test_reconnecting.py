@@ -112,7 +112,7 @@ def test_silence_is_not_said_again_but_for_the_last_second() -> None:
     line.drop()
     line.run(1)
     (reconnected,) = line.of(wire.ReconnectedEvent)
-    assert reconnected.audio_replayed_ms == 1000
+    assert reconnected.audio_replayed_ms == pytest.approx(1000, abs=20)
 
 
 def test_an_utterance_that_nobody_answered_is_answered_after_all() -> None:

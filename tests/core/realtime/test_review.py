@@ -227,6 +227,15 @@ def test_responses_that_wait_for_another_one_count_as_well() -> None:
         machine.ask_response({"instructions": "x" * 900}, 0.0)
 
 
+def test_updates_that_wait_for_the_next_session_count_as_well() -> None:
+    machine, _ = unwritten(control_bytes=2000)
+    machine.lost(1, CloseInfo(1006), 1.0)
+    for _ in range(2):
+        machine.update_session({"instructions": "x" * 900}, 1.0)
+    with pytest.raises(NoRoom):
+        machine.update_session({"instructions": "x" * 900}, 1.0)
+
+
 def test_an_interruption_is_said_whatever_waits() -> None:
     machine, write = unwritten(control_bytes=200)
     response = {"id": "resp_1", "status": "in_progress", "output": []}

@@ -155,8 +155,10 @@ def test_clearing_drops_what_was_not_committed() -> None:
 
 
 def journal(ms: int = 1000, limit_ms: float = 30_000) -> Journal:
+    """Return what is kept of a sound that was sent as it was made, in pieces of 50 ms."""
     made = Journal(PCM16, limit_ms)
-    made.sent(sound(0, ms))
+    for begin in range(0, ms, 50):
+        made.sent(sound(begin, begin + 50), (begin + 50) / 1000)
     return made
 
 
@@ -174,6 +176,13 @@ def test_a_sentence_is_said_again_from_its_beginning() -> None:
 def test_where_nothing_is_detected_all_is_said_again() -> None:
     assert replayed(journal(5000), detected=False) == sound(0, 5000)
     assert replayed(journal(5000), detected=True) == sound(4000, 5000)
+
+
+def test_what_was_sent_at_once_may_not_have_been_heard_yet_however_long_it_is() -> None:
+    one = journal(1000)
+    one.sent(sound(1000, 4000), 3.0)  # nothing could be written for two seconds
+    one.sent(sound(4000, 4100), 3.1)
+    assert replayed(one, detected=True) == sound(1000, 4100)
 
 
 def test_no_more_is_kept_than_the_limit() -> None:
@@ -202,13 +211,13 @@ def test_a_refused_commit_is_forgotten() -> None:
     one = journal(50)
     one.commit_sent(COMMIT)
     one.commit_refused()
-    one.sent(sound(50, 400))
+    one.sent(sound(50, 400), 0.4)
     one.commit_sent(COMMIT)
     assert one.committed() == sound(0, 400)
 
 
 def test_times_go_on_in_another_format() -> None:
     one = journal(1000).in_format(PCMU)
-    one.sent(bytes(8 * 500))
+    one.sent(bytes(8 * 500), 1.5)
     one.speech_started(1200)
     assert len(replayed(one, detected=True)) == 8 * 300

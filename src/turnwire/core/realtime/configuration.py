@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from turnwire.events import encode
 from turnwire.events.realtime import PCM16, AudioFormat
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ class Configuration:
 
     Attributes:
         effective: What the server said last, or empty.
+        asked_bytes: The size of what was asked for and has no answer yet.
     """
 
     def __init__(self, wanted: Mapping[str, Any]) -> None:
         self._granted = nested(wanted)
         self._asked: dict[int, dict[str, Any]] = {}  # by ticket; not answered yet
         self.effective: dict[str, Any] = {}
+        self.asked_bytes = 0
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -85,12 +88,16 @@ class Configuration:
     def want(self, fields: Mapping[str, Any], ticket: int) -> dict[str, Any]:
         """Note what is asked for, and return what is to be sent: that, and the kind."""
         shaped = self._asked[ticket] = nested(fields)
+        self.asked_bytes += len(encode(shaped))
         return {"type": self.kind, **shaped}
 
     def answered(self, ticket: int | None, *, granted: bool) -> None:
         """Note the answer to what was asked for; what was refused is not wanted any more."""
         shaped = self._asked.pop(ticket, None) if ticket is not None else None
-        if shaped is not None and granted:
+        if shaped is None:
+            return
+        self.asked_bytes -= len(encode(shaped))
+        if granted:
             self._granted = merged(self._granted, shaped)
 
     def opening(self) -> dict[str, Any] | None:

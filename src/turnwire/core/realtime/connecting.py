@@ -102,7 +102,11 @@ def _failed(
     """An error came before the socket was live: an item that was not taken, or the opening."""
     failure = failing.failure_of(event.error)
     question = state.questions.get(event.error.event_id or "")
-    is_opening = question is not None and (question.about, question.subject) == (About.OPENING, "")
+    if question is not None:
+        is_opening = (question.about, question.subject) == (About.OPENING, "")
+    else:  # whoever does not say what it is about can only mean what the socket was opened with
+        is_opening = event.error.event_id is None
+        socket.complaint = failure
     if failing.is_fatal(event.error) and socket is state.successor:  # the talk goes on without it
         losing.leave(state, socket, failure, now)
     elif failing.is_fatal(event.error) or (is_opening and not state.was_live):

@@ -12,6 +12,7 @@ from turnwire.core.machine import advance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from turnwire.core.failure import Failure
     from turnwire.events.realtime import RealtimeSession
 
 
@@ -71,6 +72,7 @@ class Connection:
         expires_at: When the server ends it, or None.
         spoke: Whether it has sent anything but a greeting or an error.
         overran: Whether it said more than is kept before it was live.
+        complaint: The last error before it was live that did not say what it was about.
     """
 
     generation: int
@@ -88,6 +90,7 @@ class Connection:
     expires_at: float | None = None
     spoke: bool = False
     overran: bool = False
+    complaint: Failure | None = None
 
     @property
     def is_beginning(self) -> bool:

@@ -7,12 +7,14 @@ Positions are bytes since the socket's first, which is what the server's millise
 from __future__ import annotations
 
 from bisect import insort
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from turnwire.events.realtime import AudioFormat
 
 _BEFORE_SPEECH_MS: Final = 1000.0  # padding and delay of a detector that has not spoken up yet
+_ON_ITS_WAY: Final = 1.0  # seconds in which what was sent is heard, and told of
 
 
 class _Turn(NamedTuple):
@@ -42,6 +44,7 @@ class Journal:
         self._limit_bytes = audio_format.bytes_in(limit_ms)
         self._data = bytearray()
         self._end = 0  # position behind the last byte
+        self._recent: deque[tuple[float, int]] = deque()  # when, and from where on, it was sent
         self._speech_from: int | None = None  # where the sentence that is being spoken begins
         self._turns: list[_Turn] = []  # in the order in which the server takes them
 
@@ -49,8 +52,11 @@ class Journal:
     def _start(self) -> int:
         return self._end - len(self._data)
 
-    def sent(self, samples: bytes) -> None:
+    def sent(self, samples: bytes, now: float) -> None:
         """Note what was sent."""
+        while self._recent and self._recent[0][0] <= now - _ON_ITS_WAY:
+            self._recent.popleft()
+        self._recent.append((now, self._end))
         self._data += samples
         self._end += len(samples)
         excess = len(self._data) - self._limit_bytes
@@ -112,13 +118,15 @@ class Journal:
 
         Args:
             detected: Whether the server detects speech; if so, silence is not said again but for
-                the little in which speech may have begun.
+                the little in which speech may have begun: the last second, and what was sent in
+                the second before the last was, however long that sounds.
         """
         begin = self._start
         if self._speech_from is not None:
             begin = max(begin, self._speech_from)
         elif detected and not self._turns:
-            begin = max(begin, self._end - self._format.bytes_in(_BEFORE_SPEECH_MS))
+            quiet = self._end - self._format.bytes_in(_BEFORE_SPEECH_MS)
+            begin = max(begin, min([quiet, *(start for _, start in self._recent)]))
         again: list[tuple[bytes, bytes]] = []
         ends = [turn for turn in self._turns if turn.commit or turn.cleared]
         for turn in (*ends, _Turn(self._end)):
@@ -129,5 +137,6 @@ class Journal:
             begin = at
         self._end, self._speech_from = 0, None
         self._data.clear()
+        self._recent.clear()
         self._turns.clear()
         return again

@@ -39,6 +39,7 @@ def ended(
     if socket.phase is not Phase.CLOSED:
         socket.step(Step.ENDED)
     if not was_live:
+        failure = socket.complaint or failure
         _forget(state, socket)
     if socket is state.successor:
         state.successor = None

@@ -53,7 +53,8 @@ def _waiting_bytes(state: RealtimeState) -> int:
     """Return how much waits to be sent apart from audio."""
     socket = state.connection
     can_write = socket is not None and (socket is state.live or socket.is_opening)
-    waiting_bytes = socket.control_bytes if socket is not None and can_write else 0
+    asked_bytes = state.configuration.asked_bytes  # the next session is told
+    waiting_bytes = socket.control_bytes if socket is not None and can_write else asked_bytes
     waiting_bytes += state.uplink.marks_bytes + state.sequencer.waiting_bytes
     return waiting_bytes + sum(len(encode(body)) for body, _ in state.outside_later)
 

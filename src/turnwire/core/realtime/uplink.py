@@ -265,7 +265,7 @@ class Uplink:
         self._waiting_bytes -= len(samples)
         self._allowed_bytes = min(self._allowed_bytes, self._waiting_bytes)
         self.sent_ms += self._format.milliseconds(len(samples))
-        self.journal.sent(samples)
+        self.journal.sent(samples, now)
         return samples
 
 

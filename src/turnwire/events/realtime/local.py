@@ -46,7 +46,8 @@ class ReconnectedEvent(LocalEvent, frozen=True, kw_only=True, tag="reconnected")
         generation: The new socket's number.
         gap_ms: Milliseconds from the old socket's last event until the new one was ready.
         seeded_items: How many items the new session was given.
-        lost: Ids of the responses and items that are not in the new session.
+        lost: Ids of the responses and items that are not in the new session, and ``event_id`` of
+            messages given to ``send`` that were not written.
         audio_replayed_ms: Milliseconds of the user's audio that were sent again.
     """
 
