@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from turnwire.adapters.extras import needs
+from turnwire.extras import needs
 
 with needs("httpx2"):
     import httpx2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from turnwire.adapters.extras import needs
 from turnwire.errors import ConfigError
+from turnwire.extras import needs
 
 with needs("openai", module="turnwire.openai_client"):
     import openai

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from turnwire.audio.extras import needs
+from turnwire.extras import needs
 
 with needs("audio", "numpy", module=__name__):
     import numpy as np

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from turnwire.audio.extras import needs
 from turnwire.events.realtime.audio_format import PCMA, PCMU
+from turnwire.extras import needs
 
 with needs("audio", "numpy and soxr", module=__name__):
     import numpy as np

@@ -5,7 +5,7 @@
 How to use it: docs/howto/livekit.md.
 """
 
-from turnwire.adapters.extras import needs
+from turnwire.extras import needs
 
 with needs("livekit", "livekit-agents", module=__name__):
     from turnwire.adapters.livekit.llm import LLM

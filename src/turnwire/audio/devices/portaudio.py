@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from turnwire.audio.extras import needs
 from turnwire.errors import DeviceError
+from turnwire.extras import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

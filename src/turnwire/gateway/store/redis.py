@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from turnwire.errors import ConfigError
+from turnwire.extras import needs
 from turnwire.gateway.store.known_links import KnownLinks
 from turnwire.gateway.store.link import encode_link, joined
 from turnwire.gateway.store.silence import Silence
@@ -255,14 +256,10 @@ _Errors = tuple[type[Exception], ...]
 
 def _client(url: str, timeout: float) -> tuple[Any, str, _Errors, _Errors]:
     """Return a client, the address that may be shown, what it raises, and when it is too late."""
-    try:
+    with needs("redis", module=__name__):
         redis, library, retry, backoff = map(
             import_module, ("redis", "redis.asyncio", "redis.asyncio.retry", "redis.backoff")
         )
-    except ImportError as error:
-        raise ImportError(
-            f'{__name__} needs redis: pip install "turnwire[redis]" ({error})'
-        ) from error
     try:
         pool = library.BlockingConnectionPool.from_url(
             url,

@@ -5,7 +5,7 @@
 How to use it: docs/howto/realtime-openai-agents.md.
 """
 
-from turnwire.adapters.extras import needs
+from turnwire.extras import needs
 
 with needs("openai-agents", module=__name__):
     from turnwire.adapters.openai_agents.realtime.model import RealtimeModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnwire.adapters.extras import missing_extra, needs
+from turnwire.extras import missing_extra, needs
 
 
 def test_a_missing_package_names_its_extra() -> None:
