@@ -56,3 +56,39 @@ def test_a_redacted_recording_is_compared_with_what_is_left() -> None:
 def test_a_member_that_may_differ() -> None:
     comparison = Comparison({"user"}, redacted=False)
     assert comparison.differences(b'{"a":{"user":1}}', b'{"a":{"user":2}}') == []
+
+
+def created(item_id: str, event_id: str, text: str = "Hi") -> bytes:
+    item = {"id": item_id, "type": "message", "content": [{"type": "input_text", "text": text}]}
+    kind = "conversation.item.create"
+    return msgspec.json.encode({"type": kind, "item": item, "event_id": event_id})
+
+
+def deleted(item_id: str) -> bytes:
+    return msgspec.json.encode({"type": "conversation.item.delete", "item_id": item_id})
+
+
+def test_what_a_client_names_anew_is_the_same_under_its_new_name_from_then_on() -> None:
+    comparison = Comparison(VOLATILE, redacted=False)
+    recorded, arrived = created("item_a", "event_a"), created("item_b", "event_b")
+    assert comparison.differences(recorded, arrived) == []
+    assert comparison.differences(recorded, created("item_b", "event_b", "Ho")) != []
+    assert comparison.differences(deleted("item_a"), deleted("item_b")) != []
+    comparison.accept(recorded, arrived)
+    assert comparison.differences(deleted("item_a"), deleted("item_b")) == []
+    assert comparison.differences(deleted("item_a"), deleted("item_a")) != []
+    answer = b'{"item":{"id":"item_a"},"say":"item_a and \\"item_a"}'
+    assert comparison.answer(answer) == b'{"item":{"id":"item_b"},"say":"item_a and \\"item_a"}'
+
+
+def test_a_response_is_known_by_the_name_of_its_create() -> None:
+    comparison = Comparison(VOLATILE, redacted=False)
+
+    def create(name: str, other: str) -> bytes:
+        response = {"metadata": {"turnwire_event_id": other}}
+        return msgspec.json.encode(
+            {"type": "response.create", "event_id": name, "response": response}
+        )
+
+    assert comparison.differences(create("a", "a"), create("b", "b")) == []
+    assert comparison.differences(create("a", "a"), create("b", "c")) != []

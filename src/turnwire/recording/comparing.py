@@ -6,10 +6,12 @@ Differences are told by path and kind; of texts only those that name things are 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from turnwire.recording.names import renamed, with_names
 from turnwire.recording.redaction import PLACEHOLDER, Redaction, redacted
 from turnwire.recording.secrecy import REMOVED
 
@@ -28,19 +30,23 @@ class Comparison:
     Args:
         ignored: Names of members that are left out, wherever they are.
         redacted: Whether the recording has placeholders in place of what was said.
+
+    Attributes:
+        redacted: The same.
     """
 
     def __init__(self, ignored: Collection[str], *, redacted: bool) -> None:
         self._ignored = frozenset(ignored)
-        self._redacted = redacted
+        self.redacted = redacted
+        self._names: dict[str, str] = {}  # of today, by those that were recorded
 
     def differences(self, recorded: bytes, arrived: bytes) -> list[str]:
         """Return where a message that arrived is not the recorded one; nothing if it is."""
         text = arrived
-        if self._redacted:
+        if self.redacted:
             text = Redaction().text(arrived.decode(errors="replace")).encode()
         try:
-            pair: tuple[Any, Any] = msgspec.json.decode(recorded), msgspec.json.decode(text)
+            pair = self._decoded(recorded, text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             same = _same_text(_readable(recorded), _readable(text))
             return [] if same else [_sizes("$", "bytes", recorded, arrived)]
@@ -48,6 +54,21 @@ class Comparison:
         if len(found) > _MOST:
             found[_MOST:] = [f"and {len(found) - _MOST} more"]
         return found
+
+    def _decoded(self, recorded: bytes, arrived: bytes) -> tuple[Any, Any]:
+        was, now = msgspec.json.decode(recorded), msgspec.json.decode(arrived)
+        if names := self._names | renamed(was, now):
+            was = msgspec.json.decode(with_names(recorded.decode(), names))
+        return was, now
+
+    def accept(self, recorded: bytes, arrived: bytes) -> None:
+        """Learn what a client calls things now, from a message that is the recorded one."""
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._names |= renamed(msgspec.json.decode(recorded), msgspec.json.decode(arrived))
+
+    def answer(self, recorded: bytes) -> bytes:
+        """Return what a server says, with the names that the client of today gives."""
+        return with_names(recorded.decode(), self._names).encode() if self._names else recorded
 
     def _walk(self, recorded: Any, arrived: Any, path: str, name: str) -> Iterator[str]:
         kinds = _kind(recorded), _kind(arrived)

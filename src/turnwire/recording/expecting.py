@@ -1,7 +1,7 @@
 """What a replay expects of its clients: which recorded message each one that arrives stands for.
 
 Order counts inside a lane, and among messages without a lane; lanes may overtake each other, as the
-program that was recorded has them run side by side.
+program that was recorded has them run side by side.  Audio of the user's may come in other pieces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from turnwire.recording.lines import Http, Message, Refused, Upgrade
+from turnwire.recording.spoken import Spoken, audio_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +50,7 @@ class ExpectedSocket:
         self.lines = lines
         self.arrived: set[int] = set()
         self._comparison = comparison
+        self._spoken = Spoken(redacted=comparison.redacted)
         self._missing = deque(
             (each.number, each.line)
             for each in lines
@@ -73,12 +75,41 @@ class ExpectedSocket:
 
     def arrive(self, data: bytes, *, binary: bool) -> Mismatch | None:
         """Note a message; or say why none of those that may come now is this one."""
+        audio = None if binary else audio_of(data)
+        if audio is not None:
+            self._spoken.hear(audio)
+            return self._match_audio()
+        if self._spoken.size_bytes:
+            return self._other_audio("is missing")
         number = self._find(data, binary=binary)
         if number is None:
             return self._mismatch(data, binary=binary)
+        line = next(line for each, line in self._missing if each == number)
+        self._comparison.accept(line.data, data)
+        self._note(number)
+        return None
+
+    def _note(self, number: int) -> None:
         self._missing = deque(each for each in self._missing if each[0] != number)
         self.arrived.add(number)
+
+    def _match_audio(self) -> Mismatch | None:
+        while self._spoken.size_bytes:
+            number, line = self._missing[0] if self._missing else (0, None)
+            recorded = None if line is None else audio_of(line.data)
+            if recorded is None:
+                return self._other_audio("is more than was recorded")
+            found = self._spoken.find(recorded)
+            if found is False:
+                return self._other_audio("is not what was recorded")
+            if found is None:
+                break
+            self._note(number)
         return None
+
+    def _other_audio(self, what: str) -> Mismatch:
+        number = self._missing[0][0] if self._missing else self.lines[-1].number
+        return Mismatch(f"connection {self.number}, line {number}", [f"$.audio: {what}"])
 
     def _find(self, data: bytes, *, binary: bool) -> int | None:
         for number, line in self._next_of_lanes():
@@ -108,6 +139,10 @@ class ExpectedSocket:
             kinds = {True: "binary", False: "text"}
             differences = [f"$: recorded {kinds[line.binary]}, arrived {kinds[binary]}"]
         return Mismatch(f"connection {self.number}, line {number}", differences)
+
+    def answer(self, recorded: bytes) -> bytes:
+        """Return what the server said, with the names that the client gives now."""
+        return self._comparison.answer(recorded)
 
     def left(self) -> list[Mismatch]:
         """Return what never arrived."""

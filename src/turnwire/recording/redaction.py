@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
+from turnwire.core.realtime.speaking import NAME
 from turnwire.recording.json_text import JsonText
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ def _redacted(value: Any, name: str, owner: str) -> Any:
 def _redacted_text(text: str, name: str, owner: str) -> str:
     if name == "arguments":
         return JsonText().feed(text)
-    if owner not in _OF_THE_CALLER and _is_structure(name, owner) and _WORD.fullmatch(text):
+    # By that name in its metadata the Realtime transport knows a response.
+    structure = name == NAME or (owner not in _OF_THE_CALLER and _is_structure(name, owner))
+    if structure and _WORD.fullmatch(text):
         return text
-    return PLACEHOLDER * len(text)
+    said = text.rstrip("=")  # what base64 ends with says how much it was
+    return PLACEHOLDER * len(said) + text[len(said) :]
 
 
 def _is_structure(name: str, owner: str) -> bool:

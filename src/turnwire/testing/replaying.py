@@ -148,7 +148,8 @@ class Player:
                         await self._changed.wait()
                 case Message():
                     kind = WSMsgType.BINARY if line.binary else WSMsgType.TEXT
-                    await self.websocket.send_frame(line.data, kind)
+                    data = line.data if line.binary else self.expected.answer(line.data)
+                    await self.websocket.send_frame(data, kind)
                 case Close(sender="client") | Lost(sender="client"):
                     while not self._left:
                         await self._changed.wait()
