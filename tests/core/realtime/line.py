@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from turnwire.testing.realtime.script import Script
 
 LATENCY = 0.005
+STEPS_AT_ONCE = 3000  # more in one moment is a machine that spins
 EPOCH = 1_000_000.0
 
 
@@ -82,6 +83,8 @@ class Line:
         self.ended: list[Failure | None] = []
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
+        self._at_once = 0
+        self._moment = -1.0
         self._ids = count()
 
     # What tests do.
@@ -160,6 +163,9 @@ class Line:
         return min(due, default=None)
 
     def _do_due(self) -> None:
+        self._at_once = self._at_once + 1 if self.now == self._moment else 0
+        self._moment = self.now
+        assert self._at_once < STEPS_AT_ONCE, "the machine spins"
         while self._queue and self._queue[0][0] <= self.now + 1e-9:
             heapq.heappop(self._queue)[2]()
             self._act()

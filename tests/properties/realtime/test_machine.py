@@ -392,7 +392,7 @@ class PushToTalk(Talk):
 
 
 # A history takes its time here: a server of its own, and audio in which each sample counts.
-FEWER = settings(PROFILE, max_examples=PROFILE.max_examples // 4)
+FEWER = settings(PROFILE, max_examples=min(PROFILE.max_examples // 4, 200))
 TestTalk = Talk.TestCase
 TestTalk.settings = FEWER
 TestPushToTalk = PushToTalk.TestCase

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NAME: Final = "turnwire_event_id"
 BUSY: Final = "conversation_already_has_active_response"
-STEPS_AT_ONCE: Final = 3000  # of one moment; more is a machine that spins
 
 # What becomes of an event of the server: its types, and how often it arrives.
 MISHAPS: Final = {
@@ -67,17 +66,6 @@ class Wire(Line):
         self.stalled = False
         self.seen: dict[int, Seen] = {}
         self.received_ms: Counter[tuple[str, int]] = Counter()
-        self._at_once = 0
-        self._moment = -1.0
-
-    # Time.
-
-    def _do_due(self) -> None:
-        self._at_once = self._at_once + 1 if self.now == self._moment else 0
-        self._moment = self.now
-        deadline = self.machine.deadline(self.now)
-        require("the machine does not spin", self._at_once < STEPS_AT_ONCE, self.now, deadline)
-        super()._do_due()
 
     def _act(self) -> None:
         super()._act()
