@@ -454,4 +454,19 @@ REALTIME_FAULTS = (
         "",
         "callers wait for ever",
     ),
+    Fault(
+        "what was sent at once counts as heard",
+        "realtime/journal.py",
+        "min([quiet, *(start for _, start in self._recent)])",
+        "quiet",
+        "after a jam and a drop the beginning of a sentence is missing",
+    ),
+    Fault(
+        "an error of no event before the first session is waited out",
+        "realtime/connecting.py",
+        "        is_opening = event.error.event_id is None\n",
+        "        is_opening = False\n",
+        "who names a model that is none hears of a timeout",
+        "core",
+    ),
 )

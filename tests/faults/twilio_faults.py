@@ -135,8 +135,8 @@ TWILIO_FAULTS = (
     Fault(
         "what was not interrupted is cleared too",
         PLAYOUT,
-        "            if response_id not in (None, piece.part.response_id)\n",
-        "            if False\n",
+        "if response_id not in (None, piece.part.response_id)",
+        "if not response_id and response_id",
         "another response falls silent, and is never known to be played",
         STORIES,
         "realtime",
@@ -144,8 +144,8 @@ TWILIO_FAULTS = (
     Fault(
         "all that was stopped is played again",
         PLAYOUT,
-        "            if response_id not in (None, piece.part.response_id)\n",
-        "            if response_id is not None\n",
+        "if response_id not in (None, piece.part.response_id)",
+        "if response_id is not None",
         "the interrupted reply goes on",
         STORIES,
         "realtime",
@@ -262,15 +262,6 @@ TWILIO_FAULTS = (
         "realtime",
     ),
     # The shell
-    Fault(
-        "who was interrupted alone takes everybody along",
-        BRIDGE,
-        "for each in self._rt.heard if not each.interrupted",
-        "for each in self._rt.heard if each.interrupted",
-        "the other response is never heard to its end",
-        CALLS,
-        "realtime",
-    ),
     Fault(
         "the session outlives the call",
         BRIDGE,
