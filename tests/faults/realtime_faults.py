@@ -464,8 +464,8 @@ REALTIME_FAULTS = (
     Fault(
         "an error of no event before the first session is waited out",
         "realtime/connecting.py",
-        "        is_opening = event.error.event_id is None\n",
-        "        is_opening = False\n",
+        "        is_opening, socket.complaint = True, failure\n",
+        "        socket.complaint = failure\n",
         "who names a model that is none hears of a timeout",
         "core",
     ),

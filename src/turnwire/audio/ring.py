@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from turnwire.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 K = TypeVar("K")
 
@@ -113,12 +113,12 @@ class Ring(Generic[K]):
         self.size_bytes = 0
         return dropped
 
-    def drop(self, key: K) -> int:
-        """Drop everything of one key, so that the rest moves up; return how many bytes that was."""
-        dropped = sum(chunk.left for chunk in self._chunks if chunk.key == key)
-        self._chunks = deque(chunk for chunk in self._chunks if chunk.key != key)
-        self.size_bytes -= dropped
-        return dropped
+    def drop(self, keys: Collection[K]) -> list[Portion[K]]:
+        """Drop everything of some keys, so that the rest moves up; return it as ``clear`` does."""
+        gone = [chunk for chunk in self._chunks if chunk.key in keys]
+        self._chunks = deque(chunk for chunk in self._chunks if chunk.key not in keys)
+        self.size_bytes -= sum(chunk.left for chunk in gone)
+        return merged(Portion(chunk.key, chunk.left) for chunk in gone)
 
     def _check(self, data: bytes) -> None:
         if len(data) % self.unit_bytes:

@@ -181,6 +181,17 @@ def test_an_error_of_no_event_before_the_first_session_is_the_reason_why_there_i
     ]
 
 
+def test_once_a_session_is_configured_an_error_of_no_event_is_about_something_else() -> None:
+    line = Line(reply(text("fine")), session=QUIET)
+    says(line, "before anybody hears it")
+    line.machine.open(0.0)
+    line.do(lambda machine: machine.opened(1, 0.0))
+    greeting = {"type": "session.created", "event_id": "e", "session": {"type": "realtime"}}
+    for said in (greeting, REFUSED):
+        line.do(lambda machine, said=said: machine.received(1, msgspec.json.encode(said), 0.0))
+    assert line.ended == []
+
+
 def test_an_error_of_no_event_is_the_reason_why_a_later_session_is_given_up() -> None:
     line = Line(reply(text("fine")), session=QUIET, dial_timeout=5.0).start()
     half_opened(line, renewed=False)

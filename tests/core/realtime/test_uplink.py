@@ -105,7 +105,7 @@ def test_a_commit_that_nobody_confirmed_is_made_again_where_it_was() -> None:
     one.mark(COMMIT, commits=True, is_audios=True)
     one.append(sound(150, 200), 0.0)
     pulled(one)
-    one.lost()
+    one.lost(1.0)
     one.append(sound(200, 230), 0.0)
 
     assert one.restart(1.0, detected=False) == 200
@@ -125,7 +125,7 @@ def test_a_commit_that_was_not_written_stays_and_what_waited_behind_it_does_not(
     one.mark(COMMIT, commits=True, is_audios=True)
     one.mark(b'{"type":"response.create"}')
     assert one.has_mark
-    one.lost()
+    one.lost(1.0)
     one.restart(1.0, detected=False)
     assert [b"".join([sound(0, 100)]), sound(100, 150)] == pulled(one)[:2]
     assert not one.has_mark
@@ -183,6 +183,13 @@ def test_what_was_sent_at_once_may_not_have_been_heard_yet_however_long_it_is() 
     one.sent(sound(1000, 4000), 3.0)  # nothing could be written for two seconds
     one.sent(sound(4000, 4100), 3.1)
     assert replayed(one, detected=True) == sound(1000, 4100)
+
+
+def test_what_was_sent_long_before_the_loss_has_been_heard() -> None:
+    one = journal(1000)
+    one.sent(sound(1000, 4000), 3.0)
+    one.lost(10.0)
+    assert replayed(one, detected=True) == sound(3000, 4000)
 
 
 def test_no_more_is_kept_than_the_limit() -> None:

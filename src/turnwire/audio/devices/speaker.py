@@ -162,8 +162,8 @@ class Speaker:
             self._settle()
             if not keys or self._partial[0] in keys:
                 self._partial = (None, b"")
-            dropped = [Portion(key, self._ring.drop(key)) for key in keys]
-            flushed = self._playout.flushed(merged(dropped if keys else self._ring.clear()), keys)
+            dropped = self._ring.drop(keys) if keys else self._ring.clear()
+            flushed = self._playout.flushed(dropped, keys)
         self._announce()
         return flushed
 

@@ -63,14 +63,13 @@ class Configuration:
 
     Attributes:
         effective: What the server said last, or empty.
-        asked_bytes: The size of what was asked for and has no answer yet.
     """
 
     def __init__(self, wanted: Mapping[str, Any]) -> None:
         self._granted = nested(wanted)
         self._asked: dict[int, dict[str, Any]] = {}  # by ticket; not answered yet
+        self._sizes: dict[int, int] = {}  # of these, in bytes
         self.effective: dict[str, Any] = {}
-        self.asked_bytes = 0
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -85,18 +84,23 @@ class Configuration:
         """``realtime`` or ``transcription``; every update has to name it."""
         return str(self.wanted.get("type", _TYPE))
 
+    @property
+    def asked_bytes(self) -> int:
+        """The size of what was asked for and has no answer yet."""
+        return sum(self._sizes.values())
+
     def want(self, fields: Mapping[str, Any], ticket: int) -> dict[str, Any]:
         """Note what is asked for, and return what is to be sent: that, and the kind."""
         shaped = self._asked[ticket] = nested(fields)
-        self.asked_bytes += len(encode(shaped))
+        self._sizes[ticket] = len(encode(shaped))
         return {"type": self.kind, **shaped}
 
     def answered(self, ticket: int | None, *, granted: bool) -> None:
         """Note the answer to what was asked for; what was refused is not wanted any more."""
         shaped = self._asked.pop(ticket, None) if ticket is not None else None
-        if shaped is None:
+        if shaped is None or ticket is None:
             return
-        self.asked_bytes -= len(encode(shaped))
+        del self._sizes[ticket]
         if granted:
             self._granted = merged(self._granted, shaped)
 

@@ -23,6 +23,7 @@ OPENING: Final = 0  # the ticket of who waits for the session to be ready
 _HELD_EVENTS: Final = 256  # of a socket that is not live yet; a dozen are usual
 _HELD_BYTES: Final = 4 * 2**20
 _MILLISECONDS: Final = 1000.0
+_UNCONFIGURED: Final = (Phase.GREETING, Phase.CONFIGURING)
 
 
 def dial(state: RealtimeState, now: float) -> Connection:
@@ -102,11 +103,10 @@ def _failed(
     """An error came before the socket was live: an item that was not taken, or the opening."""
     failure = failing.failure_of(event.error)
     question = state.questions.get(event.error.event_id or "")
-    if question is not None:
-        is_opening = (question.about, question.subject) == (About.OPENING, "")
-    else:  # whoever does not say what it is about can only mean what the socket was opened with
-        is_opening = event.error.event_id is None
-        socket.complaint = failure
+    is_opening = question is not None and (question.about, question.subject) == (About.OPENING, "")
+    if event.error.event_id is None and socket.phase in _UNCONFIGURED:
+        # Without a name it can only mean what the socket was opened with: nothing else was said.
+        is_opening, socket.complaint = True, failure
     if failing.is_fatal(event.error) and socket is state.successor:  # the talk goes on without it
         losing.leave(state, socket, failure, now)
     elif failing.is_fatal(event.error) or (is_opening and not state.was_live):

@@ -72,7 +72,7 @@ class Connection:
         expires_at: When the server ends it, or None.
         spoke: Whether it has sent anything but a greeting or an error.
         overran: Whether it said more than is kept before it was live.
-        complaint: The last error before it was live that did not say what it was about.
+        complaint: The last error before it was configured that did not say what it was about.
     """
 
     generation: int

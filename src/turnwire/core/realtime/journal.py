@@ -54,14 +54,22 @@ class Journal:
 
     def sent(self, samples: bytes, now: float) -> None:
         """Note what was sent."""
-        while self._recent and self._recent[0][0] <= now - _ON_ITS_WAY:
-            self._recent.popleft()
+        self._forget_heard(now)
         self._recent.append((now, self._end))
         self._data += samples
         self._end += len(samples)
         excess = len(self._data) - self._limit_bytes
         if excess > 0:
             del self._data[: excess + -excess % self._format.sample_bytes]
+
+    def lost(self, now: float) -> None:
+        """The socket is gone."""
+        self._forget_heard(now)
+
+    def _forget_heard(self, now: float) -> None:
+        """Whatever was sent long before has been heard."""
+        while self._recent and self._recent[0][0] <= now - _ON_ITS_WAY:
+            self._recent.popleft()
 
     def speech_started(self, audio_start_ms: float) -> None:
         """The server hears somebody, from there on; its figure includes the padding."""
@@ -119,7 +127,7 @@ class Journal:
         Args:
             detected: Whether the server detects speech; if so, silence is not said again but for
                 the little in which speech may have begun: the last second, and what was sent in
-                the second before the last was, however long that sounds.
+                the second before the socket was lost, however long that sounds.
         """
         begin = self._start
         if self._speech_from is not None:

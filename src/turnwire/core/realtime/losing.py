@@ -39,7 +39,7 @@ def ended(
     if socket.phase is not Phase.CLOSED:
         socket.step(Step.ENDED)
     if not was_live:
-        failure = socket.complaint or failure
+        failure = _explained(socket, failure)
         _forget(state, socket)
     if socket is state.successor:
         state.successor = None
@@ -50,7 +50,7 @@ def ended(
         state.loss, state.lost, state.failures = failure.brief, [], 0 if socket.spoke else 1
         state.quick_deaths = state.quick_deaths + 1 if lived < state.settings.quick_death else 0
         let_go(state, socket, now)
-        state.uplink.lost()
+        state.uplink.lost(now)
     else:
         state.counts.failed_dials += 1
         state.failures += 1
@@ -68,6 +68,14 @@ def ended(
         return
     state.become(Status.RECONNECTING)
     state.redial_at = now + pause
+
+
+def _explained(socket: Connection, failure: Failure) -> Failure:
+    """Say with the server's own words why a socket was not to be, if there are any."""
+    if socket.complaint is None:
+        return failure
+    code, reason = failure.close_code, failure.close_reason
+    return replace(socket.complaint, close_code=code, close_reason=reason)
 
 
 def leave(state: RealtimeState, socket: Connection, failure: Failure, now: float) -> None:

@@ -195,9 +195,10 @@ class Uplink:
         self._queue.extend(behind)
         self._allowed_bytes = min(self._allowed_bytes, self._waiting_bytes)
 
-    def lost(self) -> None:
+    def lost(self, now: float) -> None:
         """Nothing can be sent for now: wait for the next socket, with the journal's room."""
         self.live, self._allowed_bytes = False, 0
+        self.journal.lost(now)
 
     def restart(self, now: float, *, detected: bool) -> float:
         """Begin on a new socket with what an old one heard of the user's sentence.
@@ -212,6 +213,8 @@ class Uplink:
         waiting = [one for one in self._queue if isinstance(one, Samples) or one.is_audios]
         self._queue.clear()
         size_bytes = 0
+        if self.live:  # until now
+            self.journal.lost(now)
         for audio, commit in self.journal.take(detected=detected):
             size_bytes += len(audio)
             if audio:
