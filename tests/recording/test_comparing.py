@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from turnwire.recording.comparing import VOLATILE, Comparison
+from turnwire.recording.names import learn_from, with_names
 
 WHOLE = Comparison(VOLATILE, redacted=False)
 
@@ -69,26 +70,51 @@ def deleted(item_id: str) -> bytes:
 
 
 def test_what_a_client_names_anew_is_the_same_under_its_new_name_from_then_on() -> None:
-    comparison = Comparison(VOLATILE, redacted=False)
+    comparison, names = Comparison(VOLATILE, redacted=False), dict[str, str]()
     recorded, arrived = created("item_a", "event_a"), created("item_b", "event_b")
     assert comparison.differences(recorded, arrived) == []
     assert comparison.differences(recorded, created("item_b", "event_b", "Ho")) != []
     assert comparison.differences(deleted("item_a"), deleted("item_b")) != []
-    comparison.accept(recorded, arrived)
-    assert comparison.differences(deleted("item_a"), deleted("item_b")) == []
-    assert comparison.differences(deleted("item_a"), deleted("item_a")) != []
-    answer = b'{"item":{"id":"item_a"},"say":"item_a and \\"item_a"}'
-    assert comparison.answer(answer) == b'{"item":{"id":"item_b"},"say":"item_a and \\"item_a"}'
+    learn_from(names, recorded, arrived)
+    assert comparison.differences(deleted("item_a"), deleted("item_b"), names) == []
+    assert comparison.differences(deleted("item_a"), deleted("item_a"), names) != []
+    learn_from(names, recorded, created("item_a", "event_c"))  # on another day, the same
+    assert comparison.differences(deleted("item_a"), deleted("item_a"), names) == []
+
+
+def test_an_answer_has_the_names_of_today_where_they_are_whole_texts() -> None:
+    names: dict[str, str] = {}
+    learn_from(names, created('item"a', "event_a"), created('item"b', "event_b"))
+    answer = {"item": {"id": 'item"a'}, "say": ['item"a and "item"a', "event_a", "\\"]}
+    changed = with_names(msgspec.json.encode(answer).decode(), names)
+    assert msgspec.json.decode(changed) == {
+        "item": {"id": 'item"b'},
+        "say": ['item"a and "item"a', "event_b", "\\"],
+    }
+
+
+@pytest.mark.parametrize("hidden", ["xxxxxx", "my***"])
+def test_a_name_that_was_taken_out_is_not_learnt(hidden: str) -> None:
+    names: dict[str, str] = {}
+    learn_from(names, created(hidden, hidden), created("item+1", "event+1"))
+    assert names == {}
+
+
+def create(name: str, **response: Any) -> bytes:
+    return msgspec.json.encode({"type": "response.create", "event_id": name, "response": response})
 
 
 def test_a_response_is_known_by_the_name_of_its_create() -> None:
     comparison = Comparison(VOLATILE, redacted=False)
+    one = create("a", metadata={"turnwire_event_id": "a"})
+    same = create("b", metadata={"turnwire_event_id": "b"})
+    other = create("b", metadata={"turnwire_event_id": "c"})
+    assert comparison.differences(one, same) == []
+    assert comparison.differences(one, other) != []
 
-    def create(name: str, other: str) -> bytes:
-        response = {"metadata": {"turnwire_event_id": other}}
-        return msgspec.json.encode(
-            {"type": "response.create", "event_id": name, "response": response}
-        )
 
-    assert comparison.differences(create("a", "a"), create("b", "b")) == []
-    assert comparison.differences(create("a", "a"), create("b", "c")) != []
+def test_items_of_a_response_alone_may_have_new_names() -> None:
+    comparison = Comparison(VOLATILE, redacted=False)
+    one = create("a", input=[{"id": "a-1"}, {"id": "a-2"}])
+    assert comparison.differences(one, create("b", input=[{"id": "b-1"}, {"id": "b-2"}])) == []
+    assert comparison.differences(one, create("b", input=[{"id": "b-1"}, {"type": "x"}])) != []

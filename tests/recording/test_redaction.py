@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwire.recording.redaction import Redaction
+from turnwire.recording.redaction import Redaction, redacted
 
 CREATE = {
     "type": "response.create",
@@ -125,3 +125,16 @@ def test_a_stream_keeps_its_lines() -> None:
 )
 def test_placeholders_are_replaced_by_themselves(value: Any) -> None:
     assert redact(redact(value)) == redact(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ({"audio": "AAECAw=="}, {"audio": "xxxxxx=="}),
+        ({"audio": "not ="}, {"audio": "xxxxx"}),
+        ({"text": "AAECAw=="}, {"text": "xxxxxxxx"}),
+        ({"delta": "=="}, {"delta": "xx"}),
+    ],
+)
+def test_of_audio_the_length_is_left(value: Any, left: Any) -> None:
+    assert redacted(value) == left

@@ -54,9 +54,8 @@ def pieces(size: int) -> list[bytes]:
 
 def test_appended_audio_is_read() -> None:
     assert audio_of(append(SOUND)) == SOUND
-    assert audio_of(COMMIT) is None
-    assert audio_of(b'{"type":"input_audio_buffer.append","audio":"!"}') is None
-    assert audio_of(b"{") is None
+    for other in (COMMIT, b'{"type":"input_audio_buffer.append","audio":"!"}', b"{", append(b"")):
+        assert audio_of(other) == b""
 
 
 @pytest.mark.parametrize("redacted", [False, True])
@@ -97,3 +96,23 @@ def test_more_audio_is_told() -> None:
     assert arrive(expected(COMMIT), COMMIT, append(SOUND)) == [
         "connection 1, line 2: $.audio: is more than was recorded"
     ]
+
+
+def test_an_empty_piece_is_a_message_like_others() -> None:
+    socket = expected(append(b""), append(SOUND), append(b""), COMMIT)
+    assert arrive(socket, append(b""), append(SOUND), append(b""), COMMIT) == []
+    assert socket.left() == []
+
+
+def test_what_is_said_besides_may_stand_otherwise_among_the_audio() -> None:
+    update = msgspec.json.encode({"type": "session.update", "session": {"voice": "ash"}})
+    socket = expected(append(SOUND[:100]), update, append(SOUND[100:]), COMMIT)
+    assert arrive(socket, append(SOUND[:60]), update, append(SOUND[60:]), COMMIT) == []
+    assert socket.left() == []
+
+
+def test_the_first_piece_finds_its_socket() -> None:
+    socket = expected(append(SOUND), COMMIT)
+    assert socket.begins_with(append(SOUND[:10]), binary=False)
+    assert not socket.begins_with(append(b"no"), binary=False)
+    assert not expected(COMMIT).begins_with(append(SOUND), binary=False)

@@ -6,17 +6,16 @@ Differences are told by path and kind; of texts only those that name things are 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from turnwire.recording.names import renamed, with_names
+from turnwire.recording.names import learn, with_names
 from turnwire.recording.redaction import PLACEHOLDER, Redaction, redacted
 from turnwire.recording.secrecy import REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 # Members that a client may fill in anew each time, and that change nothing for the model.
 VOLATILE: Final = frozenset({"client_metadata", "event_id"})
@@ -38,15 +37,22 @@ class Comparison:
     def __init__(self, ignored: Collection[str], *, redacted: bool) -> None:
         self._ignored = frozenset(ignored)
         self.redacted = redacted
-        self._names: dict[str, str] = {}  # of today, by those that were recorded
 
-    def differences(self, recorded: bytes, arrived: bytes) -> list[str]:
-        """Return where a message that arrived is not the recorded one; nothing if it is."""
+    def differences(
+        self, recorded: bytes, arrived: bytes, names: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """Return where a message that arrived is not the recorded one; nothing if it is.
+
+        Args:
+            recorded: The one.
+            arrived: The other.
+            names: What the client has named otherwise so far: see `names.py`.
+        """
         text = arrived
         if self.redacted:
             text = Redaction().text(arrived.decode(errors="replace")).encode()
         try:
-            pair = self._decoded(recorded, text)
+            pair = _decoded(recorded, text, dict(names or {}))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             same = _same_text(_readable(recorded), _readable(text))
             return [] if same else [_sizes("$", "bytes", recorded, arrived)]
@@ -54,21 +60,6 @@ class Comparison:
         if len(found) > _MOST:
             found[_MOST:] = [f"and {len(found) - _MOST} more"]
         return found
-
-    def _decoded(self, recorded: bytes, arrived: bytes) -> tuple[Any, Any]:
-        was, now = msgspec.json.decode(recorded), msgspec.json.decode(arrived)
-        if names := self._names | renamed(was, now):
-            was = msgspec.json.decode(with_names(recorded.decode(), names))
-        return was, now
-
-    def accept(self, recorded: bytes, arrived: bytes) -> None:
-        """Learn what a client calls things now, from a message that is the recorded one."""
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            self._names |= renamed(msgspec.json.decode(recorded), msgspec.json.decode(arrived))
-
-    def answer(self, recorded: bytes) -> bytes:
-        """Return what a server says, with the names that the client of today gives."""
-        return with_names(recorded.decode(), self._names).encode() if self._names else recorded
 
     def _walk(self, recorded: Any, arrived: Any, path: str, name: str) -> Iterator[str]:
         kinds = _kind(recorded), _kind(arrived)
@@ -105,6 +96,14 @@ class Comparison:
             yield _sizes(path, "elements", recorded, arrived)
         for index, (one, other) in enumerate(zip(recorded, arrived, strict=False)):
             yield from self._walk(one, other, f"{path}[{index}]", name)
+
+
+def _decoded(recorded: bytes, arrived: bytes, names: dict[str, str]) -> tuple[Any, Any]:
+    was, now = msgspec.json.decode(recorded), msgspec.json.decode(arrived)
+    learn(names, was, now)
+    if names:
+        was = msgspec.json.decode(with_names(recorded.decode(), names))
+    return was, now
 
 
 def _same_text(recorded: str, arrived: str) -> bool:

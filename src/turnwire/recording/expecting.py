@@ -1,24 +1,29 @@
 """What a replay expects of its clients: which recorded message each one that arrives stands for.
 
 Order counts inside a lane, and among messages without a lane; lanes may overtake each other, as the
-program that was recorded has them run side by side.  Audio of the user's may come in other pieces.
+program that was recorded has them run side by side.  So does the user's audio, which may also come
+in other pieces.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from turnwire.recording.lines import Http, Message, Refused, Upgrade
-from turnwire.recording.spoken import Spoken, audio_of
+from turnwire.recording.names import learn_from, with_names
+from turnwire.recording.spoken import Spoken, audio_of, is_about_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from turnwire.recording.comparing import Comparison
     from turnwire.recording.reading import Numbered, Recording
+
+
+_AUDIO: Final = object()
 
 
 class Mismatch(NamedTuple):
@@ -50,12 +55,14 @@ class ExpectedSocket:
         self.lines = lines
         self.arrived: set[int] = set()
         self._comparison = comparison
+        self._names: dict[str, str] = {}  # that the client gives now, by those of then
         self._spoken = Spoken(redacted=comparison.redacted)
-        self._missing = deque(
-            (each.number, each.line)
-            for each in lines
-            if isinstance(each.line, Message) and each.line.sender == "client"
-        )
+        self._piece: tuple[int, bytes] = (-1, b"")  # of audio that is awaited; its line
+        self._missing: dict[object, deque[tuple[int, Message]]] = {}
+        for each in lines:
+            if isinstance(each.line, Message) and each.line.sender == "client":
+                queue = self._missing.setdefault(_queue_of(each.line.data), deque())
+                queue.append((each.number, each.line))
 
     @property
     def path(self) -> str:
@@ -71,35 +78,57 @@ class ExpectedSocket:
 
     def begins_with(self, data: bytes, *, binary: bool) -> bool:
         """Say whether a message is one that may come first."""
-        return not self.arrived and self._find(data, binary=binary) is not None
+        if self.arrived:
+            return False
+        audio, queue = b"" if binary else audio_of(data), self._missing.get(_AUDIO)
+        if audio and queue:
+            return self._spoken.may_begin(audio, audio_of(queue[0][1].data))
+        return self._find(data, binary=binary) is not None
 
     def arrive(self, data: bytes, *, binary: bool) -> Mismatch | None:
         """Note a message; or say why none of those that may come now is this one."""
-        audio = None if binary else audio_of(data)
-        if audio is not None:
+        audio = b"" if binary else audio_of(data)
+        if audio:
             self._spoken.hear(audio)
-            return self._match_audio()
-        if self._spoken.size_bytes:
+            return self._find_audio()
+        if self._spoken.size_bytes and _queue_of(data) is _AUDIO:
             return self._other_audio("is missing")
         number = self._find(data, binary=binary)
         if number is None:
             return self._mismatch(data, binary=binary)
-        line = next(line for each, line in self._missing if each == number)
-        self._comparison.accept(line.data, data)
-        self._note(number)
+        line = self._note(number)
+        learn_from(self._names, line.data, data)
         return None
 
-    def _note(self, number: int) -> None:
-        self._missing = deque(each for each in self._missing if each[0] != number)
-        self.arrived.add(number)
+    def answer(self, recorded: bytes) -> bytes:
+        """Return what the server said, with the names that the client gives now."""
+        return with_names(recorded.decode(), self._names).encode() if self._names else recorded
 
-    def _match_audio(self) -> Mismatch | None:
+    def _next(self) -> list[tuple[int, Message]]:
+        """Return the messages of which any may come now, in the order in which they were sent."""
+        return sorted(queue[0] for queue in self._missing.values() if queue)
+
+    def _find(self, data: bytes, *, binary: bool) -> int | None:
+        for number, line in self._next():
+            same_kind = line.binary == binary
+            if same_kind and not self._comparison.differences(line.data, data, self._names):
+                return number
+        return None
+
+    def _note(self, number: int) -> Message:
+        self.arrived.add(number)
+        queue = next(each for each in self._missing.values() if each and each[0][0] == number)
+        return queue.popleft()[1]
+
+    def _find_audio(self) -> Mismatch | None:
+        queue = self._missing.get(_AUDIO)
         while self._spoken.size_bytes:
-            number, line = self._missing[0] if self._missing else (0, None)
-            recorded = None if line is None else audio_of(line.data)
-            if recorded is None:
+            number, line = queue[0] if queue else (0, None)
+            if number != self._piece[0]:
+                self._piece = number, audio_of(line.data) if line is not None else b""
+            if not self._piece[1]:
                 return self._other_audio("is more than was recorded")
-            found = self._spoken.find(recorded)
+            found = self._spoken.find(self._piece[1])
             if found is False:
                 return self._other_audio("is not what was recorded")
             if found is None:
@@ -108,47 +137,28 @@ class ExpectedSocket:
         return None
 
     def _other_audio(self, what: str) -> Mismatch:
-        number = self._missing[0][0] if self._missing else self.lines[-1].number
+        queue = self._missing.get(_AUDIO)
+        number = queue[0][0] if queue else self.lines[-1].number
         return Mismatch(f"connection {self.number}, line {number}", [f"$.audio: {what}"])
 
-    def _find(self, data: bytes, *, binary: bool) -> int | None:
-        for number, line in self._next_of_lanes():
-            same_kind = line.binary == binary
-            if same_kind and not self._comparison.differences(line.data, data):
-                return number
-        return None
-
-    def _next_of_lanes(self) -> Iterator[tuple[int, Message]]:
-        seen: set[object] = set()
-        for number, line in self._missing:
-            lane = lane_of(line.data)
-            if lane not in seen:
-                seen.add(lane)
-                yield number, line
-
     def _mismatch(self, data: bytes, *, binary: bool) -> Mismatch:
-        lane = lane_of(data)
-        following = list(self._next_of_lanes())
-        same_lane = [each for each in following if lane_of(each[1].data) == lane]
+        following = self._next()
         if not following:
             where = f"connection {self.number}"
             return Mismatch(where, [f"$: a message of {len(data)} bytes more than recorded"])
-        number, line = (same_lane or following)[0]
-        differences = self._comparison.differences(line.data, data)
+        same_queue = self._missing.get(_queue_of(data))
+        number, line = same_queue[0] if same_queue else following[0]
+        differences = self._comparison.differences(line.data, data, self._names)
         if line.binary != binary:
             kinds = {True: "binary", False: "text"}
             differences = [f"$: recorded {kinds[line.binary]}, arrived {kinds[binary]}"]
         return Mismatch(f"connection {self.number}, line {number}", differences)
 
-    def answer(self, recorded: bytes) -> bytes:
-        """Return what the server said, with the names that the client gives now."""
-        return self._comparison.answer(recorded)
-
     def left(self) -> list[Mismatch]:
         """Return what never arrived."""
         return [
             Mismatch(f"connection {self.number}, line {number}", ["$: never arrived"])
-            for number, _ in self._missing
+            for number in sorted(each[0] for queue in self._missing.values() for each in queue)
         ]
 
 
@@ -216,6 +226,11 @@ class Expected:
             for number, _, http in self._exchanges
         ]
         return left
+
+
+def _queue_of(data: bytes) -> object:
+    """Return inside of what the order of a message counts."""
+    return _AUDIO if is_about_audio(data) else lane_of(data)
 
 
 def lane_of(data: bytes) -> Any:

@@ -39,6 +39,7 @@ _OF_THE_CALLER: Final = frozenset(
     "arguments client_metadata env environment headers metadata variables".split()  # noqa: SIM905
 )
 _WORD: Final = re.compile(r"[\w.:/\[\]-]{1,128}", re.ASCII)  # prose has spaces
+_BASE64: Final = re.compile(r"(?:[\w+/]{4})*(?:[\w+/]{2}==|[\w+/]{3}=)?", re.ASCII)
 _FIELD: Final = re.compile(r"(data|event|id|retry): ?(.*)", re.DOTALL)
 _ARGUMENTS: Final = "_arguments.delta"
 _LETTER: Final = ord(PLACEHOLDER)
@@ -113,8 +114,9 @@ def _redacted_text(text: str, name: str, owner: str) -> str:
     structure = name == NAME or (owner not in _OF_THE_CALLER and _is_structure(name, owner))
     if structure and _WORD.fullmatch(text):
         return text
-    said = text.rstrip("=")  # what base64 ends with says how much it was
-    return PLACEHOLDER * len(said) + text[len(said) :]
+    if name == "audio" and _BASE64.fullmatch(text):  # whose end says how much it was
+        return PLACEHOLDER * len(text.rstrip("=")) + "=" * text.count("=")
+    return PLACEHOLDER * len(text)
 
 
 def _is_structure(name: str, owner: str) -> bool:

@@ -8,20 +8,36 @@ from typing import Final
 
 import msgspec
 
-_APPEND: Final = "input_audio_buffer.append"
+_BUFFER: Final = "input_audio_buffer."
+_APPEND: Final = f"{_BUFFER}append"
 
 
-class _Append(msgspec.Struct):
+class _Event(msgspec.Struct):
     type: str
     audio: str = ""
 
 
-def audio_of(data: bytes) -> bytes | None:
-    """Return the audio that a message appends to the server's buffer; None if it is another one."""
+def is_about_audio(data: bytes) -> bool:
+    """Say whether a message is about the user's audio: it may stand otherwise among the others."""
+    event = _event(data)
+    return event is not None and event.type.startswith(_BUFFER)
+
+
+def audio_of(data: bytes) -> bytes:
+    """Return the audio that a message appends to the server's buffer; nothing of another one."""
+    event = _event(data)
+    if event is None or event.type != _APPEND:
+        return b""
     try:
-        event = msgspec.json.decode(data, type=_Append)
-        return b64decode(event.audio, validate=True) if event.type == _APPEND else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, Base64Error):
+        return b64decode(event.audio, validate=True)
+    except Base64Error:
+        return b""
+
+
+def _event(data: bytes) -> _Event | None:
+    try:
+        return msgspec.json.decode(data, type=_Event)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
@@ -35,11 +51,17 @@ class Spoken:
     def __init__(self, *, redacted: bool) -> None:
         self._redacted = redacted
         self._heard = bytearray()
+        self._same_bytes = 0  # of it are known to be what was recorded
 
     @property
     def size_bytes(self) -> int:
         """How much that is."""
         return len(self._heard)
+
+    def may_begin(self, audio: bytes, recorded: bytes) -> bool:
+        """Say whether the first pieces of audio may be parts of the same."""
+        same = audio.startswith(recorded) or recorded.startswith(audio)
+        return bool(recorded) and (same or self._redacted)
 
     def hear(self, audio: bytes) -> None:
         """Take audio in."""
@@ -47,10 +69,13 @@ class Spoken:
 
     def find(self, recorded: bytes) -> bool | None:
         """Take out what was recorded; None if more of it has to arrive, False if it is not this."""
-        heard = self._heard[: len(recorded)]
-        if not self._redacted and not recorded.startswith(heard):
+        end = min(len(self._heard), len(recorded))
+        begin = self._same_bytes
+        if not self._redacted and bytes(self._heard[begin:end]) != recorded[begin:end]:
             return False
-        if len(heard) < len(recorded):
+        if end < len(recorded):
+            self._same_bytes = end
             return None
-        del self._heard[: len(recorded)]
+        self._same_bytes = 0
+        del self._heard[:end]
         return True
