@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = Path("src") / "turnwire"
 TIMEOUT = 600.0  # seconds for one mistake; the tests take an eighth of it, on a quiet machine
 SHORT = 20.0  # for one test elsewhere; what hangs is caught
+AFTER_ALL = 120.0  # for a file of those: what hangs so that it cannot even be stopped is caught too
 AT_ONCE = 2
 
 POOL = ("test_pool",)
@@ -109,7 +110,7 @@ def run_tests(copy: Path, tests: Sequence[str], profile: str) -> tuple[bool, str
             env=environment,
             capture_output=True,
             text=True,
-            timeout=2 * TIMEOUT,
+            timeout=2 * TIMEOUT if long else AFTER_ALL,
             check=False,
         )
     except subprocess.TimeoutExpired:
