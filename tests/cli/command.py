@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from dataclasses import dataclass
@@ -56,7 +57,13 @@ async def start_any(*command: str, cwd: Path | None = None, **variables: str) ->
         stderr=PIPE,
         cwd=cwd,
         env=environment(**variables),
+        preexec_fn=_heed_ctrl_c,
     )
+
+
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to whatever runs in the background, these tests included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def run(
