@@ -192,6 +192,25 @@ def test_the_one_that_is_being_played_goes_on_if_another_is_stopped() -> None:
     assert made.heard(3.0) == (heard(A, 2000, 2000), heard(C, 1000, 0, interrupted=True))
 
 
+def test_a_player_is_told_whom_to_silence_and_then_what_goes_on() -> None:
+    told: list[object] = []
+
+    class Player(Liar):
+        def handed_over(self, size_bytes: int, audio_format: object, now: float) -> None:
+            told.append(size_bytes)
+
+        def flush(self, now: float, response_id: str | None = None) -> int:
+            told.append(response_id)
+            return super().flush(now)
+
+    made = Ledger(Player(0))
+    made.received(A, 480, PCM16, 0.0)
+    made.received(C, 960, PCM16, 0.0)
+    made.flush(0.0, "resp_1")
+    made.flush(0.0)
+    assert told == [480, 960, "resp_1", 960, None]
+
+
 def test_what_goes_on_goes_on_in_its_order() -> None:
     made = ledger(A, C, A, Part("resp_3", "item_e", 0))
     made.flush(0.0, "resp_3")
