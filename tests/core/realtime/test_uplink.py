@@ -188,7 +188,7 @@ def test_what_was_sent_at_once_may_not_have_been_heard_yet_however_long_it_is() 
 def test_what_was_sent_long_before_the_loss_has_been_heard() -> None:
     one = journal(1000)
     one.sent(sound(1000, 4000), 3.0)
-    one.lost(10.0)
+    one.settle(10.0)
     assert replayed(one, detected=True) == sound(3000, 4000)
 
 

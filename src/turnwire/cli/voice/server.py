@@ -61,9 +61,10 @@ async def server(plan: Plan) -> AsyncGenerator[Server]:
 def _key(variable: str | None) -> str:
     key = os.environ.get(variable or _KEY, "")
     if variable is not None and not key:
+        # Its name is not shown: for all that is known it is the key itself.
         raise ConfigError(
-            f"{variable} is not set; set it, or name another with --api-key-env, which takes a"
-            " name, not the key"
+            "the variable that --api-key-env names is not set; set it, or name another: the option"
+            " takes a name, not the key"
         )
     keep_secret(key)
     return key

@@ -54,7 +54,7 @@ class Journal:
 
     def sent(self, samples: bytes, now: float) -> None:
         """Note what was sent."""
-        self._forget_heard(now)
+        self.settle(now)
         self._recent.append((now, self._end))
         self._data += samples
         self._end += len(samples)
@@ -62,12 +62,8 @@ class Journal:
         if excess > 0:
             del self._data[: excess + -excess % self._format.sample_bytes]
 
-    def lost(self, now: float) -> None:
-        """The socket is gone."""
-        self._forget_heard(now)
-
-    def _forget_heard(self, now: float) -> None:
-        """Whatever was sent long before has been heard."""
+    def settle(self, now: float) -> None:
+        """Take what was sent long before for heard; asked for when the socket is left."""
         while self._recent and self._recent[0][0] <= now - _ON_ITS_WAY:
             self._recent.popleft()
 

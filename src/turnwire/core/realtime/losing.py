@@ -79,7 +79,7 @@ def _explained(socket: Connection, failure: Failure) -> Failure:
 
 
 def leave(state: RealtimeState, socket: Connection, failure: Failure, now: float) -> None:
-    """Leave a live socket before it is closed, and open another one."""
+    """Close a socket before the server does, and go on as after its end."""
     state.actions.append(Close(socket.generation, GOODBYE))
     ended(state, socket, failure, now)
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from turnwire.core.failure import Failure, FailureKind
 from turnwire.core.realtime import connecting, losing, pauses
-from turnwire.core.realtime.actions import Close
-from turnwire.core.realtime.connection import GOODBYE, Phase
+from turnwire.core.realtime.connection import Phase
 
 if TYPE_CHECKING:
     from turnwire.core.realtime.state import RealtimeState
@@ -18,7 +17,6 @@ def expire(state: RealtimeState, now: float) -> None:
     for socket in (state.connection, state.successor):
         if socket is None or not socket.is_beginning or now < socket.until:
             continue
-        state.actions.append(Close(socket.generation, GOODBYE))
         message = f"the session was not ready within {state.settings.dial_timeout:g} s (`timeout`)"
         if socket.phase is Phase.CONFIGURING:
             message += (
@@ -26,7 +24,7 @@ def expire(state: RealtimeState, now: float) -> None:
                 ' `wait_for="created"` does without that'
             )
         failure = Failure(FailureKind.DIAL_TIMEOUT, message)
-        losing.ended(state, socket, failure, now)
+        losing.leave(state, socket, failure, now)
     if state.redial_at is not None and now >= state.redial_at:
         state.redial_at = None
         state.connection = connecting.dial(state, now)
@@ -41,7 +39,7 @@ def renew(state: RealtimeState, now: float) -> None:
     due = _renew_due(state)
     if due is None or now < due or state.live is None or now < state.renew_not_before:
         return
-    if pauses.is_quiet(state, now) or pauses.is_late(state, now):
+    if pauses.may_replace(state, now):
         state.loss = "renewal"
         state.successor = connecting.dial(state, now)
 

@@ -83,7 +83,7 @@ def say(
         event: The message; it gets an id unless it has one.
         question: What it is about.
         connection: Which socket; by default the live one.
-        behind_audio: Whether it has to wait for a commit that waits behind audio.
+        behind_audio: Whether it has to wait for what waits in its place in the audio.
     """
     socket = connection or state.live
     assert socket is not None  # asked by the caller

@@ -158,7 +158,7 @@ class RealtimeState:
         over: Responses that ended, so that what is said of them twice counts once.
         given_up: Creates that came to nothing in time; what comes of them yet is cancelled.
         turn_ended: True from the end of somebody's turn, found by the server, to its item.
-        items_outside: Items of such responses; they are in nobody's history.
+        items_outside: Items of out-of-band responses; they are in nobody's history.
         owed: True while the server is to answer what somebody said.
         owed_since: When that was said.
         speech_ended: When somebody stopped speaking, until the answer is heard.
@@ -315,6 +315,3 @@ class RealtimeState:
         dropped_ms = self.uplink.change_format(self.configuration.input_format)
         if dropped_ms:
             self.deliver(AudioDroppedEvent(ms=dropped_ms, reason="format"))
-
-
-JsonObject = dict[str, Any]

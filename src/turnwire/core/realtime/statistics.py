@@ -15,7 +15,7 @@ class RealtimeStatistics:
 
     Attributes:
         sockets: How many were dialled.
-        failed_dials: How many of those never became live.
+        failed_dials: How many of those failed before they were live, but for renewals.
         reconnects: How often the session went on with another one, renewals included.
         responses: How many the server began.
         interruptions: How often somebody was interrupted.

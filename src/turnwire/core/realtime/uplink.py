@@ -102,7 +102,7 @@ class Uplink:
 
     @property
     def has_mark(self) -> bool:
-        """True while a commit waits behind audio."""
+        """True while a message waits in its place in the audio."""
         return any(type(one) is Mark for one in self._queue)
 
     def room_bytes(self) -> int:
@@ -198,7 +198,7 @@ class Uplink:
     def lost(self, now: float) -> None:
         """Nothing can be sent for now: wait for the next socket, with the journal's room."""
         self.live, self._allowed_bytes = False, 0
-        self.journal.lost(now)
+        self.journal.settle(now)
 
     def restart(self, now: float, *, detected: bool) -> float:
         """Begin on a new socket with what an old one heard of the user's sentence.
@@ -214,7 +214,7 @@ class Uplink:
         self._queue.clear()
         size_bytes = 0
         if self.live:  # until now
-            self.journal.lost(now)
+            self.journal.settle(now)
         for audio, commit in self.journal.take(detected=detected):
             size_bytes += len(audio)
             if audio:
